@@ -1,0 +1,1 @@
+"""The corridor between backend and workers: it imports neither workers nor anything heavy."""

@@ -1,0 +1,86 @@
+"""The error tree: whose fault it is decides what happens next.
+
+    SmilereelError
+    ├── InputError            the lesson or its files are at fault: tell the sender, do not retry (exit 2)
+    │   ├── LessonInvalid       the lesson's document cannot be accepted
+    │   ├── LessonConflict      the same lesson_id came with other content
+    │   ├── ConsentMissing      nobody agreed to this processing
+    │   ├── RecordingUnreadable a media file cannot be decoded
+    │   ├── NoCommonTime        the two cameras were never on together
+    │   └── OutputRefused       the output folder cannot be used
+    └── ServiceError          we are at fault: operators look at it (exit 1)
+        ├── SettingsInvalid     the environment holds a setting that cannot be used
+        ├── StoreError          the object store failed or lost something
+        ├── ModelError          weights are missing, altered or of another architecture
+        └── WorkerLost          a process of ours ended before its work did
+
+Each message is one sentence: what happened, to which lesson or file, what to do. Every class hands all its
+arguments to Exception, so that an error survives the way through Celery.
+"""
+
+from __future__ import annotations
+
+
+class SmilereelError(Exception):
+    """Something went wrong in smilereel."""
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
+
+
+class InputError(SmilereelError):
+    """What was handed in cannot be processed."""
+
+    exit_code = 2
+
+
+class LessonInvalid(InputError):
+    """The lesson's document cannot be accepted."""
+
+
+class LessonConflict(InputError):
+    """The same lesson_id was handed in before with other content."""
+
+
+class ConsentMissing(InputError):
+    """Nobody agreed to this processing."""
+
+
+class RecordingUnreadable(InputError):
+    """A media file cannot be decoded."""
+
+
+class NoCommonTime(InputError):
+    """The student's and the teacher's cameras were never on at the same time."""
+
+
+class OutputRefused(InputError):
+    """The output folder cannot be used."""
+
+
+class ServiceError(SmilereelError):
+    """A part of smilereel failed."""
+
+
+class SettingsInvalid(ServiceError):
+    """A setting cannot be used."""
+
+    exit_code = 2
+
+
+class StoreError(ServiceError):
+    """The object store failed."""
+
+
+class ModelError(ServiceError):
+    """A model's weights cannot be used."""
+
+
+class WorkerLost(ServiceError):
+    """A worker process ended before its work did."""

@@ -1,0 +1,130 @@
+"""One typed, versioned message a hop: ids and store keys only, never pixels, paths or names; each stays far below 64 KB.
+
+A segment travels decode -> detect -> crop -> classify; the chord hands the list of results to pick -> assemble -> publish.
+Celery carries plain JSON objects: `dump` writes them, `load` reads and checks them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from .frame import FramePack, StoreKey
+from .lesson import Segment
+
+MAX_MESSAGE_BYTES = 64 * 1024
+
+
+class Message(BaseModel):
+    """What all messages carry: `work_version` names the pipeline and the settings that the work was started with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Literal[1] = 1
+    lesson_id: str
+    work_version: str
+
+
+class SegmentPlanned(Message):
+    """plan -> decode: sample one frame a second of this span."""
+
+    kind: Literal["segment_planned"] = "segment_planned"
+    segment: Segment
+
+
+class FramesDecoded(Message):
+    """decode -> detect."""
+
+    kind: Literal["frames_decoded"] = "frames_decoded"
+    segment: Segment
+    frames: FramePack
+
+
+class FacesDetected(Message):
+    """detect -> crop."""
+
+    kind: Literal["faces_detected"] = "faces_detected"
+    segment: Segment
+    frames: FramePack
+    detections_key: StoreKey
+    n_faces: int = Field(ge=0)
+
+
+class FacesCropped(Message):
+    """crop -> classify."""
+
+    kind: Literal["faces_cropped"] = "faces_cropped"
+    segment: Segment
+    detections_key: StoreKey
+    crops_key: StoreKey
+    n_faces: int = Field(ge=0)
+
+
+class FacesClassified(Message):
+    """classify -> the chord's body."""
+
+    kind: Literal["faces_classified"] = "faces_classified"
+    segment: Segment
+    detections_key: StoreKey
+    crops_key: StoreKey
+    scores_key: StoreKey
+
+
+class SegmentSkipped(Message):
+    """Takes the place of any of the above: the lesson goes on without this segment, and its record says why."""
+
+    kind: Literal["segment_skipped"] = "segment_skipped"
+    segment: Segment
+    stage: str
+    fault: Literal["input", "ours"]
+    reason: str = Field(max_length=500)
+
+
+class MomentsPicked(Message):
+    """pick -> assemble."""
+
+    kind: Literal["moments_picked"] = "moments_picked"
+    outcome_key: StoreKey
+    n_moments: int = Field(ge=0)
+
+
+class ReelAssembled(Message):
+    """assemble -> publish; `reel_key` is None where the lesson gets no reel."""
+
+    kind: Literal["reel_assembled"] = "reel_assembled"
+    outcome_key: StoreKey
+    reel_key: StoreKey | None = None
+
+
+AnyMessage = Annotated[
+    SegmentPlanned
+    | FramesDecoded
+    | FacesDetected
+    | FacesCropped
+    | FacesClassified
+    | SegmentSkipped
+    | MomentsPicked
+    | ReelAssembled,
+    Field(discriminator="kind"),
+]
+ANY_MESSAGE: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
+M = TypeVar("M", bound=Message)
+
+
+def dump(message: Message) -> dict[str, Any]:
+    """The message as Celery carries it."""
+    return message.model_dump(mode="json")
+
+
+def load(payload: Any, *kinds: type[M]) -> M:
+    """Read a message and check that it is one of the expected kinds.
+
+    Raises:
+        ValidationError: it is no message of ours.
+        TypeError: it is another hop's message.
+    """
+    message = ANY_MESSAGE.validate_python(payload)
+    if not isinstance(message, kinds):
+        raise TypeError(f"expected {' or '.join(k.__name__ for k in kinds)}, not {type(message).__name__}")
+    return message

@@ -1,0 +1,90 @@
+"""All environment in one place, read once by the doors (`tasks.py`, the client, the command line); stages get plain values."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .errors import SettingsInvalid
+
+PREFIX = "SMILEREEL_"
+
+
+class Settings(BaseSettings):
+    """Every setting, its default and its explanation; `smilereel settings` prints them with where each came from."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Broker and result backend (redis:// or redis+socket://).")
+    database_url: str = Field("sqlite:///smilereel.sqlite3", description="The ledger: an SQLAlchemy URL.")
+    store_url: str = Field("file:///var/lib/smilereel/store", description="Where frames, crops and reels lie: file:///folder.")
+    media_root: Path = Field(Path("/var/lib/smilereel/media"), description="Folder that relative recording paths count from.")
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="What the GPU worker computes on.")
+    torch_threads: int = Field(0, ge=0, le=256, description="Threads of one model process on the CPU; 0: one for each core.")
+    detector_batch: int = Field(8, ge=1, le=512, description="Frames that go through the detector at once.")
+    classifier_batch: int = Field(64, ge=1, le=4096, description="Faces that go through the classifiers at once.")
+
+    mood_analytics: bool = Field(False, description="Write lessons' smile scores out; off, they are deleted after picking.")
+
+    disconnect_tolerance_seconds: float = Field(
+        2.0, ge=0, le=600, description="A shorter gap between recordings is no disconnect."
+    )
+    min_lesson_seconds: int = Field(9, ge=1, description="A shorter lesson gets no reel (too_short).")
+    max_lesson_seconds: int = Field(6 * 3600, ge=1, description="A longer lesson is refused.")
+    segment_seconds: int = Field(64, ge=1, le=600, description="Seconds of video in one unit of work.")
+    frame_longest_side: int = Field(640, ge=64, le=4096, description="Sampled frames are stored no larger than this, in pixels.")
+    frame_jpeg_quality: int = Field(92, ge=50, le=100, description="JPEG quality of stored frames.")
+    decode_threads: int = Field(2, ge=1, le=64, description="Threads of one video decoder.")
+    segment_attempts: int = Field(3, ge=1, le=10, description="Tries of a segment before the lesson goes on without it.")
+
+    reel_frames: int = Field(9, ge=2, le=30, description="Moments in a reel; with fewer good ones there is no reel.")
+    reel_side: int = Field(320, ge=64, le=1024, description="Width and height of the reel in pixels.")
+    reel_max_bytes: int = Field(1_000_000, ge=20_000, description="The GIF steps down in colours and size to stay below.")
+    reel_frame_seconds: float = Field(
+        0.5, ge=0.1, le=10, description="How long each picture stands; the last stands twice as long."
+    )
+    reel_loops: int = Field(0, ge=0, description="How often the GIF plays; 0: for ever.")
+    reel_spread_seconds: float = Field(20.0, ge=1, description="Wished distance of moments; shrinks in short or poor lessons.")
+    min_p_smile: float = Field(0.6, ge=0, le=1, description="A moment's face smiles at least this surely.")
+    min_p_child: float = Field(0.5, ge=0, le=1, description="A face counts as a child's from here on.")
+    max_p_parent_shoulder: float = Field(0.8, ge=0, le=1, description="Above, somebody sits beside the child: no moment.")
+    min_face_side: int = Field(36, ge=8, description="Smallest face of a moment, in pixels of the stored frame.")
+
+
+def describe(settings: Settings) -> list[tuple[str, object, str, str]]:
+    """Each setting as (environment variable, value, where it came from, explanation); passwords in addresses are masked."""
+    rows: list[tuple[str, object, str, str]] = []
+    environment = {name.upper() for name in os.environ}
+    for name, field in Settings.model_fields.items():
+        variable = f"{PREFIX}{name}".upper()
+        value = getattr(settings, name)
+        source = "environment" if variable in environment else "default" if value == field.default else "program"
+        rows.append((variable, _masked(value), source, field.description or ""))
+    return rows
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, str) and "://" in value and "@" in value:
+        scheme, rest = value.split("://", 1)
+        return f"{scheme}://***@{rest.rsplit('@', 1)[1]}"
+    return value
+
+
+@cache
+def load_settings() -> Settings:
+    """The settings of this process, from the environment.
+
+    Raises:
+        SettingsInvalid: names the first setting that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise SettingsInvalid(f"The setting {PREFIX}{str(fault['loc'][0]).upper()} cannot be used: {fault['msg']}.") from None
