@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from .errors import LessonConflict, ServiceError
 from .lesson import Lesson, parse_lesson
+from .records import StageProgress
 from .reel import Reel
 from .tables import Base, LessonRow, ReelRow, StageRunRow
 
@@ -60,16 +61,6 @@ class LessonRecord:
     work_version: str | None
     n_segments: int
     facts: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class StageProgress:
-    """How far a stage is: runs that ended, their seconds of work and the frames or faces they handled."""
-
-    finished: int
-    seconds: float
-    items: int
-    attempts: int
 
 
 class Ledger:
@@ -196,7 +187,10 @@ class Ledger:
             .group_by(StageRunRow.stage)
         )
         with Session(self.engine) as session:
-            return {stage: StageProgress(int(n), float(s), int(i), int(a)) for stage, n, s, i, a in session.execute(query)}
+            return {
+                stage: StageProgress(finished=int(n), seconds=float(s), items=int(i), attempts=int(a))
+                for stage, n, s, i, a in session.execute(query)
+            }
 
 
 def open_ledger(url: str) -> Ledger:

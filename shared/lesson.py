@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -97,7 +98,7 @@ class Lesson(_Document):
     @model_validator(mode="after")
     def _recordings_in_order(self) -> Lesson:
         for side in (self.student, self.teacher):
-            for earlier, later in zip(side, side[1:], strict=False):
+            for earlier, later in itertools.pairwise(side):
                 if later.started_at < earlier.started_at:
                     raise ValueError(
                         f"recordings stand in the wrong order: {later.started_at.isoformat()} comes after a later time"
@@ -137,8 +138,8 @@ def parse_lesson(document: Mapping[str, Any] | str | bytes) -> Lesson:
 class Segment(BaseModel):
     """A half-open span `[start_second, end_second)` of the lesson that lies in one of the student's recordings.
 
-    The unit of one batch and of one retry. `recording_offset_seconds` is the recording's own time at lesson second 0, so that
-    `recording time = lesson second + recording_offset_seconds`.
+    The unit of one batch and of one retry. `pts_offset_seconds` is the decoder's own time at lesson second 0, so that
+    `decoder's time = lesson second + pts_offset_seconds`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -147,7 +148,7 @@ class Segment(BaseModel):
     recording_index: int = Field(ge=0)
     start_second: int = Field(ge=0)
     end_second: int = Field(gt=0)
-    recording_offset_seconds: float
+    pts_offset_seconds: float
 
     @model_validator(mode="after")
     def _not_empty(self) -> Segment:

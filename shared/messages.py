@@ -26,56 +26,56 @@ class Message(BaseModel):
     work_version: str
 
 
-class SegmentPlanned(Message):
+class SegmentMessage(Message):
+    """A message that speaks of one segment."""
+
+    segment: Segment
+
+
+class SegmentPlanned(SegmentMessage):
     """plan -> decode: sample one frame a second of this span."""
 
     kind: Literal["segment_planned"] = "segment_planned"
-    segment: Segment
 
 
-class FramesDecoded(Message):
+class FramesDecoded(SegmentMessage):
     """decode -> detect."""
 
     kind: Literal["frames_decoded"] = "frames_decoded"
-    segment: Segment
     frames: FramePack
 
 
-class FacesDetected(Message):
+class FacesDetected(SegmentMessage):
     """detect -> crop."""
 
     kind: Literal["faces_detected"] = "faces_detected"
-    segment: Segment
     frames: FramePack
     detections_key: StoreKey
     n_faces: int = Field(ge=0)
 
 
-class FacesCropped(Message):
+class FacesCropped(SegmentMessage):
     """crop -> classify."""
 
     kind: Literal["faces_cropped"] = "faces_cropped"
-    segment: Segment
     detections_key: StoreKey
     crops_key: StoreKey
     n_faces: int = Field(ge=0)
 
 
-class FacesClassified(Message):
+class FacesClassified(SegmentMessage):
     """classify -> the chord's body."""
 
     kind: Literal["faces_classified"] = "faces_classified"
-    segment: Segment
     detections_key: StoreKey
     crops_key: StoreKey
     scores_key: StoreKey
 
 
-class SegmentSkipped(Message):
+class SegmentSkipped(SegmentMessage):
     """Takes the place of any of the above: the lesson goes on without this segment, and its record says why."""
 
     kind: Literal["segment_skipped"] = "segment_skipped"
-    segment: Segment
     stage: str
     fault: Literal["input", "ours"]
     reason: str = Field(max_length=500)
@@ -117,14 +117,20 @@ def dump(message: Message) -> dict[str, Any]:
     return message.model_dump(mode="json")
 
 
-def load(payload: Any, *kinds: type[M]) -> M:
-    """Read a message and check that it is one of the expected kinds.
+def load(payload: Any, kind: type[M]) -> M:
+    """Read a message and check that it is of the expected kind.
 
     Raises:
         ValidationError: it is no message of ours.
         TypeError: it is another hop's message.
     """
     message = ANY_MESSAGE.validate_python(payload)
-    if not isinstance(message, kinds):
-        raise TypeError(f"expected {' or '.join(k.__name__ for k in kinds)}, not {type(message).__name__}")
+    if not isinstance(message, kind):
+        raise TypeError(f"expected {kind.__name__}, not {type(message).__name__}")
     return message
+
+
+def load_or_skipped(payload: Any, kind: type[M]) -> M | SegmentSkipped:
+    """The same for a hop at which a segment may already have been skipped."""
+    message = ANY_MESSAGE.validate_python(payload)
+    return message if isinstance(message, SegmentSkipped) else load(payload, kind)

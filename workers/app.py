@@ -1,0 +1,46 @@
+"""The Celery app of both rooms. A worker loads its own room only: `celery -A workers.app worker -I workers.cpu.tasks -Q cpu`."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from shared.catalogue import CPU_QUEUE, ROUTES
+from shared.settings import load_settings
+
+_SETTINGS = load_settings()
+
+# A segment takes seconds; what takes this long is stuck.
+TASK_SECONDS = 1800
+
+app = Celery("smilereel", broker=_SETTINGS.redis_url, backend=_SETTINGS.redis_url)
+app.conf.update(
+    task_routes=ROUTES,
+    task_default_queue=CPU_QUEUE,
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    result_accept_content=["json"],
+    result_expires=24 * 3600,
+    # A task is done when it is done, not when it was fetched; a killed child hands its task back.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_acks_on_failure_or_timeout=True,
+    worker_prefetch_multiplier=1,
+    task_track_started=True,
+    task_time_limit=TASK_SECONDS,
+    task_soft_time_limit=TASK_SECONDS - 60,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": 2 * TASK_SECONDS,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+    },
+    result_backend_transport_options={"visibility_timeout": 2 * TASK_SECONDS},
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    # Loading models in a child takes longer than the 4 seconds that Celery would wait.
+    worker_proc_alive_timeout=120,
+    worker_send_task_events=True,
+    task_send_sent_event=True,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+)

@@ -1,0 +1,145 @@
+"""What the CPU room does with a whole lesson, between the doors and the stages: plan, pick, assemble, publish. Called by `tasks.py`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from shared.catalogue import ASSEMBLE_REEL, PICK_MOMENTS, PLAN_LESSON, PUBLISH_LESSON
+from shared.errors import ServiceError
+from shared.ledger import LessonState
+from shared.messages import FacesClassified, MomentsPicked, ReelAssembled, SegmentSkipped
+from shared.records import LessonPlan, Outcome, Readings, SegmentFaces
+from shared.reel import Reel
+from shared.store import output_key, work_key
+from workers.cpu import assemble, pick
+from workers.cpu.measure import measure_lesson
+from workers.cpu.plan import make_plan
+from workers.cpu.publish import lesson_json, seconds_csv
+from workers.cpu.readings import read_segment, skipped_seconds
+from workers.cpu.rules import deciding_settings, exposure, pick_rules, plan_limits
+from workers.cpu.shots import take_shots
+from workers.doors import Doors
+from workers.packs import unpack_crops
+
+SegmentResult = FacesClassified | SegmentSkipped
+
+
+def plan(doors: Doors, lesson_id: str) -> tuple[LessonPlan, str] | None:
+    """The lesson's plan and the name of its work, put away; None where the lesson has ended before."""
+    record = doors.ledger.require(lesson_id)
+    if record.state.final:
+        return None
+    with doors.timed(lesson_id, PLAN_LESSON) as timed:
+        settings = doors.settings
+        measured = measure_lesson(record.lesson, settings.media_root, deciding_settings(settings))
+        made = make_plan(record.lesson, measured.recordings, measured.skipped, plan_limits(settings))
+        timed.work_version, timed.items = measured.work_version, len(made.segments)
+        doors.store.put(_plan_key(lesson_id, measured.work_version), made.model_dump_json(by_alias=True).encode())
+    facts = {"n_seconds": made.n_seconds, "n_frames": sum(s.end_second - s.start_second for s in made.segments)}
+    doors.ledger.begin(lesson_id, measured.work_version, len(made.segments), facts)
+    return made, measured.work_version
+
+
+def pick_moments(doors: Doors, lesson_id: str, work_version: str, messages: Sequence[SegmentResult]) -> MomentsPicked:
+    """Gather the segments and choose the reel's moments.
+
+    Raises:
+        ServiceError: every segment was skipped through a fault of ours.
+    """
+    key = _key(lesson_id, work_version, "outcome.json")
+    if doors.store.exists(key):
+        outcome = Outcome.model_validate_json(doors.store.get(key))
+        return MomentsPicked(lesson_id=lesson_id, work_version=work_version, outcome_key=key, n_moments=len(outcome.moments))
+    with doors.timed(lesson_id, PICK_MOMENTS, work_version) as timed:
+        ours = [m for m in messages if isinstance(m, SegmentSkipped) and m.fault == "ours"]
+        if messages and len(ours) == len(messages):
+            raise ServiceError(f"Lesson {lesson_id} failed in every segment: {ours[0].reason}; look at the workers' logs.")
+        made = _plan(doors, lesson_id, work_version)
+        readings = _gather(doors, made, messages)
+        outcome = pick.pick_moments(made, readings.frames, pick_rules(doors.settings))
+        if not doors.settings.mood_analytics:
+            # Smile scores along a lesson are mood data: unless asked for, they end here.
+            readings, outcome = readings.without_smiles(), outcome.without_smiles()
+        doors.store.put(_key(lesson_id, work_version, "readings.json"), readings.model_dump_json().encode())
+        doors.store.put(key, outcome.model_dump_json().encode())
+        for message in messages:
+            if isinstance(message, FacesClassified):
+                doors.store.delete(message.scores_key)
+        timed.items = len(outcome.moments)
+    return MomentsPicked(lesson_id=lesson_id, work_version=work_version, outcome_key=key, n_moments=len(outcome.moments))
+
+
+def _gather(doors: Doors, made: LessonPlan, messages: Sequence[SegmentResult]) -> Readings:
+    readings = Readings(frames=[], skipped=list(made.skipped))
+    for message in messages:
+        if isinstance(message, SegmentSkipped):
+            seconds = range(message.segment.start_second, message.segment.end_second)
+            readings.skipped.extend(skipped_seconds(message.segment, seconds, message.reason))
+            continue
+        found = SegmentFaces.model_validate_json(doors.store.get(message.detections_key))
+        crops = unpack_crops(doors.store.get(message.crops_key))
+        scores = json.loads(doors.store.get(message.scores_key))
+        readings.frames.extend(read_segment(message.segment, found, crops, scores))
+        readings.skipped.extend(skipped_seconds(message.segment, found.unreadable, "no readable picture"))
+    return readings
+
+
+def assemble_reel(doors: Doors, message: MomentsPicked) -> ReelAssembled:
+    """The GIF, its poster and the contact sheet, from the recordings at their full size."""
+    lesson_id, work_version = message.lesson_id, message.work_version
+    outcome = Outcome.model_validate_json(doors.store.get(message.outcome_key))
+    if not outcome.moments:
+        return ReelAssembled(lesson_id=lesson_id, work_version=work_version, outcome_key=message.outcome_key)
+    record_key = output_key(lesson_id, work_version, "reel.json")
+    if not doors.store.exists(record_key):
+        with doors.timed(lesson_id, ASSEMBLE_REEL, work_version) as timed:
+            settings = doors.settings
+            uris = [recording.uri for recording in doors.ledger.require(lesson_id).lesson.student]
+            made = _plan(doors, lesson_id, work_version)
+            shots = take_shots(made, outcome.moments, uris, settings.media_root, threads=settings.decode_threads)
+            files = assemble.assemble_reel(
+                shots,
+                side=settings.reel_side,
+                max_bytes=settings.reel_max_bytes,
+                frame_seconds=settings.reel_frame_seconds,
+                loops=settings.reel_loops,
+            )
+            doors.store.put(output_key(lesson_id, work_version, "reel.gif"), files.gif)
+            doors.store.put(output_key(lesson_id, work_version, "poster.jpg"), files.poster_jpeg)
+            doors.store.put(output_key(lesson_id, work_version, "contact-sheet.jpg"), files.contact_sheet_jpeg)
+            doors.store.put(record_key, files.record.model_dump_json().encode())
+            timed.items = len(shots)
+    return ReelAssembled(lesson_id=lesson_id, work_version=work_version, outcome_key=message.outcome_key, reel_key=record_key)
+
+
+def publish(doors: Doors, message: ReelAssembled) -> None:
+    """The lesson's record and its per-second data; then the ledger knows it, and what lay on the way is deleted."""
+    lesson_id, work_version = message.lesson_id, message.work_version
+    if not doors.store.exists(message.outcome_key):
+        return  # Published before: only then is the work deleted.
+    with doors.timed(lesson_id, PUBLISH_LESSON, work_version) as timed:
+        made, shown = _plan(doors, lesson_id, work_version), exposure(doors.settings)
+        readings = Readings.model_validate_json(doors.store.get(_key(lesson_id, work_version, "readings.json")))
+        outcome = Outcome.model_validate_json(doors.store.get(message.outcome_key))
+        reel = Reel.model_validate_json(doors.store.get(message.reel_key)) if message.reel_key else None
+        stages = doors.ledger.progress(lesson_id, work_version)
+        record = lesson_json(made, outcome, reel, stages, readings.skipped, shown)
+        doors.store.put(output_key(lesson_id, work_version, "seconds.csv"), seconds_csv(made, readings.frames, shown))
+        doors.store.put(output_key(lesson_id, work_version, "lesson.json"), record)
+        timed.items = 1
+    state = LessonState.DONE if reel else LessonState.NO_REEL
+    doors.ledger.finish(lesson_id, state, str(outcome.reason) if outcome.reason else None, reel)
+    doors.store.delete(work_key(lesson_id, work_version))
+
+
+def _key(lesson_id: str, work_version: str, name: str) -> str:
+    return f"{work_key(lesson_id, work_version)}/{name}"
+
+
+def _plan_key(lesson_id: str, work_version: str) -> str:
+    return _key(lesson_id, work_version, "plan.json")
+
+
+def _plan(doors: Doors, lesson_id: str, work_version: str) -> LessonPlan:
+    return LessonPlan.model_validate_json(doors.store.get(_plan_key(lesson_id, work_version)))

@@ -1,0 +1,56 @@
+"""Each recording's true span, and a name for the work that follows from lesson, files and settings. Called by the plan task's work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.connection import Interval
+from shared.errors import RecordingUnreadable
+from shared.lesson import Lesson, Recording, Side
+from shared.records import Skipped
+
+from .media import recording_path
+from .plan import Measured, work_version
+from .probe import probe
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What can be used, what cannot, and the work's name."""
+
+    recordings: dict[Side, list[Measured]]
+    skipped: list[Skipped]
+    work_version: str
+
+
+def measure_lesson(lesson: Lesson, media_root: Path, settings: Mapping[str, object]) -> Measurement:
+    """Probe every recording; one that cannot be read is set aside with its reason."""
+    recordings: dict[Side, list[Measured]] = {"student": [], "teacher": []}
+    skipped: list[Skipped] = []
+    for side in recordings:
+        for index, recording in enumerate(lesson.recordings(side)):
+            try:
+                recordings[side].append(_measure(index, recording, media_root))
+            except RecordingUnreadable as error:
+                skipped.append(Skipped(side=side, recording=index, uri=recording.uri, reason=error.message))
+    return Measurement(recordings, skipped, version_of(lesson, media_root, settings))
+
+
+def _measure(index: int, recording: Recording, media_root: Path) -> Measured:
+    found = probe(recording_path(recording.uri, media_root))
+    start = recording.started_at.timestamp()
+    return Measured(index, Interval(start, start + found.seconds), found.first_pts_seconds)
+
+
+def version_of(lesson: Lesson, media_root: Path, settings: Mapping[str, object]) -> str:
+    """The work's name; a recording that was replaced gives another one."""
+    stats: list[tuple[int, int]] = []
+    for recording in (*lesson.student, *lesson.teacher):
+        try:
+            stat = recording_path(recording.uri, media_root).stat()
+            stats.append((stat.st_size, stat.st_mtime_ns))
+        except (OSError, RecordingUnreadable):
+            stats.append((-1, -1))
+    return work_version(lesson, stats, settings)

@@ -1,0 +1,168 @@
+"""Which moments make the reel: hard gates, a score, spread over the lesson, variety. Pure; called by the CPU room's door.
+
+The craft is product.md's: nobody but the subject in the picture, a whole and large enough face, then smile x quality; nine strata
+over the lesson with a fallback, a wished distance that shrinks where moments are few, and no picture twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.lesson import Subject, at_second
+from shared.records import FaceReading, FrameReading, LessonPlan, Outcome
+from shared.reel import Moment, NoReelReason
+
+# Mean difference of two thumbnails in grey levels below which they are the same picture, and below which they are alike.
+SAME_PICTURE = 1.0
+ALIKE = 6.0
+EDGE_PIXELS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PickRules:
+    """The settings of the choice."""
+
+    n_moments: int = 9
+    min_lesson_seconds: int = 9
+    spread_seconds: float = 20.0
+    min_p_smile: float = 0.6
+    min_p_child: float = 0.5
+    max_p_parent_shoulder: float = 0.8
+    min_face_side: int = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A frame that may stand in the reel."""
+
+    reading: FrameReading
+    face: FaceReading
+    score: float
+
+    @property
+    def pts_seconds(self) -> float:
+        return self.reading.frame.pts_seconds
+
+
+def pick_moments(plan: LessonPlan, readings: Sequence[FrameReading], rules: PickRules) -> Outcome:
+    """Choose the reel's moments, the best one first and the others in order of time, or say why there are none."""
+    if not plan.reel_allowed:
+        return Outcome(moments=[], reason=NoReelReason.NO_CONSENT)
+    if plan.seconds < rules.min_lesson_seconds:
+        return Outcome(moments=[], reason=NoReelReason.TOO_SHORT, detail=f"{plan.seconds:.1f} s")
+    if not readings:
+        return Outcome(moments=[], reason=NoReelReason.NOTHING_READABLE)
+    if not any(reading.faces for reading in readings):
+        return Outcome(moments=[], reason=NoReelReason.NO_FACE)
+    shown = [(reading, face) for reading in readings if (face := subject_alone(reading, plan.subject, rules)) is not None]
+    if not shown:
+        return Outcome(moments=[], reason=NoReelReason.NO_CHILD_ALONE)
+    candidates = [
+        Candidate(reading, face, face.p_smile * (0.35 + 0.65 * face.quality))
+        for reading, face in shown
+        if face.p_smile is not None and face.p_smile >= rules.min_p_smile
+    ]
+    chosen = _choose(candidates, plan.n_seconds, rules)
+    if len(chosen) < rules.n_moments:
+        detail = f"{len(chosen)} of the {rules.n_moments} that a reel needs"
+        return Outcome(moments=[], reason=NoReelReason.TOO_FEW_SMILES, detail=detail)
+    best = max(chosen, key=lambda candidate: candidate.score)
+    rest = sorted((c for c in chosen if c is not best), key=lambda candidate: candidate.pts_seconds)
+    return Outcome(moments=[_moment(plan, candidate) for candidate in [best, *rest]], reason=None)
+
+
+def subject_face(reading: FrameReading, subject: Subject) -> FaceReading | None:
+    """Whose smile a frame speaks of: the face most surely a child's, or for `anyone` the largest."""
+    if subject is Subject.CHILD:
+        return max(reading.faces, key=lambda face: face.p_child, default=None)
+    return max(reading.faces, key=_side, default=None)
+
+
+def subject_alone(reading: FrameReading, subject: Subject, rules: PickRules) -> FaceReading | None:
+    """The subject's face, if the frame passes all gates that do not look at the smile; else None."""
+    face = subject_face(reading, subject)
+    if face is None or _side(face) < rules.min_face_side or _is_cut(face, reading):
+        return None
+    if subject is Subject.CHILD:
+        alone = len(reading.faces) == 1 and face.p_child >= rules.min_p_child
+        return face if alone and reading.p_parent_shoulder <= rules.max_p_parent_shoulder else None
+    # Whoever sits there fills the picture; somebody of like size beside would share it.
+    rivals = [other for other in reading.faces if other is not face and _side(other) > 0.6 * _side(face)]
+    return None if rivals else face
+
+
+def _side(face: FaceReading) -> float:
+    x1, y1, x2, y2 = face.box_xyxy
+    return max(x2 - x1, y2 - y1)
+
+
+def _is_cut(face: FaceReading, reading: FrameReading) -> bool:
+    x1, y1, x2, y2 = face.box_xyxy
+    frame = reading.frame
+    return x1 < EDGE_PIXELS or y1 < EDGE_PIXELS or x2 > frame.width - EDGE_PIXELS or y2 > frame.height - EDGE_PIXELS
+
+
+def _choose(candidates: Sequence[Candidate], n_seconds: int, rules: PickRules) -> list[Candidate]:
+    """The widest spread and the most variety that still give enough moments."""
+    if len(candidates) < rules.n_moments:
+        return list(candidates)
+    widest = min(rules.spread_seconds, n_seconds / (rules.n_moments * 1.5))
+    gaps = [max(widest * share, 0.9) for share in (1.0, 0.75, 0.5, 0.35, 0.2, 0.0)]
+    chosen: list[Candidate] = []
+    for gap in gaps:
+        for alike in (ALIKE, ALIKE / 2, SAME_PICTURE):
+            chosen = _spread(candidates, n_seconds, rules.n_moments, gap, alike)
+            if len(chosen) == rules.n_moments:
+                return chosen
+    return chosen
+
+
+def _spread(candidates: Sequence[Candidate], n_seconds: int, n_moments: int, gap: float, alike: float) -> list[Candidate]:
+    """Temporal NMS: each stratum of the lesson gives its best, then the best of the rest fill up."""
+    by_score = sorted(candidates, key=lambda candidate: candidate.score, reverse=True)
+    chosen: list[Candidate] = []
+    taken: set[int] = set()
+    for fill_up in (False, True):
+        for candidate in by_score:
+            stratum = min(int(candidate.pts_seconds * n_moments / n_seconds), n_moments - 1)
+            if len(chosen) == n_moments or (stratum in taken and not fill_up):
+                continue
+            if all(_apart(candidate, other, gap, alike) for other in chosen):
+                chosen.append(candidate)
+                taken.add(stratum)
+    return chosen
+
+
+def _apart(one: Candidate, other: Candidate, gap: float, alike: float) -> bool:
+    if one is other or abs(one.pts_seconds - other.pts_seconds) < gap:
+        return False
+    difference = np.abs(np.asarray(one.face.thumbnail, dtype=float) - np.asarray(other.face.thumbnail, dtype=float)).mean()
+    return bool(difference >= alike)
+
+
+def _moment(plan: LessonPlan, candidate: Candidate) -> Moment:
+    reading, face = candidate.reading, candidate.face
+    frame = reading.frame
+    to_source = (frame.source_width / frame.width, frame.source_height / frame.height)
+    x1, y1, x2, y2 = face.box_xyxy
+    return Moment(
+        second=frame.second,
+        pts_seconds=round(frame.pts_seconds, 3),
+        at=at_second(plan.starts_at, frame.pts_seconds),
+        recording_index=reading.recording_index,
+        p_smile=None if face.p_smile is None else round(face.p_smile, 4),
+        p_child=round(face.p_child, 4),
+        p_parent_shoulder=round(reading.p_parent_shoulder, 4),
+        box_xyxy=(
+            round(x1 * to_source[0], 1),
+            round(y1 * to_source[1], 1),
+            round(x2 * to_source[0], 1),
+            round(y2 * to_source[1], 1),
+        ),
+        frame_width=frame.source_width,
+        frame_height=frame.source_height,
+        quality=round(face.quality, 4),
+    )

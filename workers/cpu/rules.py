@@ -1,0 +1,51 @@
+"""Which settings each stage gets: from the one place of all settings to the stages' own plain values."""
+
+from __future__ import annotations
+
+from shared.settings import Settings
+
+from .pick import PickRules
+from .plan import PlanLimits
+from .publish import Exposure
+
+# Where things run and how fast: another value gives the same lesson.
+_INDIFFERENT = {
+    "redis_url",
+    "database_url",
+    "store_url",
+    "media_root",
+    "device",
+    "torch_threads",
+    "detector_batch",
+    "classifier_batch",
+    "decode_threads",
+    "segment_attempts",
+}
+
+
+def deciding_settings(settings: Settings) -> dict[str, object]:
+    """The settings that decide what comes out."""
+    return settings.model_dump(mode="json", exclude=_INDIFFERENT)
+
+
+def plan_limits(settings: Settings) -> PlanLimits:
+    """For the plan stage."""
+    return PlanLimits(settings.disconnect_tolerance_seconds, settings.segment_seconds, settings.max_lesson_seconds)
+
+
+def pick_rules(settings: Settings) -> PickRules:
+    """For the choice of moments."""
+    return PickRules(
+        n_moments=settings.reel_frames,
+        min_lesson_seconds=settings.min_lesson_seconds,
+        spread_seconds=settings.reel_spread_seconds,
+        min_p_smile=settings.min_p_smile,
+        min_p_child=settings.min_p_child,
+        max_p_parent_shoulder=settings.max_p_parent_shoulder,
+        min_face_side=settings.min_face_side,
+    )
+
+
+def exposure(settings: Settings) -> Exposure:
+    """For what is written out."""
+    return Exposure(mood_analytics=settings.mood_analytics, min_p_child=settings.min_p_child)

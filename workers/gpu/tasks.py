@@ -1,0 +1,110 @@
+"""The GPU room's doors: batches of a segment's frames or faces in, detections or scores in the store out.
+
+torch is imported in the pool's child only: in the parent it must not touch CUDA, and it would take memory twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from celery import Task
+from celery.signals import worker_process_init
+
+from shared.catalogue import CLASSIFY_FACES, DETECT_FACES
+from shared.errors import ModelError
+from shared.messages import FacesClassified, FacesCropped, FacesDetected, FramesDecoded
+from shared.records import FrameFaces, SegmentFaces
+from shared.settings import load_settings
+from shared.store import segment_key
+from workers.app import app
+from workers.doors import Doors, run_segment_stage
+from workers.packs import read_index, unpack_crops, unpack_frames
+
+if TYPE_CHECKING:
+    from workers.gpu.weights import Models
+
+# Waiting threads that spin took two processes on two cores from 33 to 4 frames a second; read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+FRAMES_IN_MEMORY = 32
+
+
+@cache
+def models() -> Models:
+    """The process's models, loaded once.
+
+    Raises:
+        ModelError: the weights or the device cannot be used.
+    """
+    import torch
+
+    from workers.gpu.weights import WeightsError, load_models
+
+    settings = load_settings()
+    torch.set_num_threads(settings.torch_threads or len(os.sched_getaffinity(0)))
+    try:
+        return load_models(settings.device)
+    except (WeightsError, ValueError) as error:
+        raise ModelError(str(error)) from error
+
+
+@worker_process_init.connect
+def load_before_work(**_: object) -> None:
+    """Load the models while the first frames are still being decoded; what fails here fails again, told, in the task."""
+    try:
+        models()
+    except ModelError:
+        return
+
+
+@app.task(name=DETECT_FACES, bind=True)
+def detect_faces(self: Task, payload: Any) -> Any:
+    """Faces and a parent's shoulder in each frame of a segment."""
+    return run_segment_stage(self, payload, FramesDecoded, _detect)
+
+
+def _detect(doors: Doors, message: FramesDecoded) -> tuple[FacesDetected, int]:
+    from workers.gpu import detect
+
+    key = segment_key(message.lesson_id, message.work_version, message.segment.index, "faces.json")
+    if doors.store.exists(key):
+        found = SegmentFaces.model_validate_json(doors.store.get(key))
+    else:
+        data = doors.store.get(message.frames.key)
+        refs, unreadable = read_index(data)
+        frames: list[FrameFaces] = []
+        for start in range(0, len(refs), FRAMES_IN_MEMORY):
+            part = refs[start : start + FRAMES_IN_MEMORY]
+            pictures = unpack_frames(data, part)
+            detections = detect.detect_faces(models(), pictures, batch_size=doors.settings.detector_batch)
+            shoulders = detect.score_shoulders(models(), pictures, batch_size=doors.settings.detector_batch)
+            for ref, faces, p_shoulder in zip(part, detections, shoulders, strict=True):
+                boxes, scores = [face.box.xyxy for face in faces], [face.score for face in faces]
+                frames.append(FrameFaces(frame=ref, boxes=boxes, scores=scores, p_parent_shoulder=p_shoulder))
+        found = SegmentFaces(frames=frames, unreadable=unreadable)
+        doors.store.put(key, found.model_dump_json().encode())
+    n_faces = sum(len(frame.boxes) for frame in found.frames)
+    common = message.model_dump(include={"lesson_id", "work_version", "segment", "frames"})
+    return FacesDetected(**common, detections_key=key, n_faces=n_faces), len(found.frames)
+
+
+@app.task(name=CLASSIFY_FACES, bind=True)
+def classify_faces(self: Task, payload: Any) -> Any:
+    """P(child) and P(smile) of each face of a segment."""
+    return run_segment_stage(self, payload, FacesCropped, _classify)
+
+
+def _classify(doors: Doors, message: FacesCropped) -> tuple[FacesClassified, int]:
+    from workers.gpu.classify import score_faces
+
+    key = segment_key(message.lesson_id, message.work_version, message.segment.index, "scores.json")
+    if not doors.store.exists(key):
+        crops = unpack_crops(doors.store.get(message.crops_key)).crops
+        scores = score_faces(models(), crops, batch_size=doors.settings.classifier_batch)
+        doors.store.put(key, json.dumps([[face.p_child, face.p_smile] for face in scores]).encode())
+    common = message.model_dump(include={"lesson_id", "work_version", "segment", "detections_key", "crops_key"})
+    return FacesClassified(**common, scores_key=key), message.n_faces

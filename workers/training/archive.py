@@ -1,0 +1,75 @@
+"""The training pictures: one folder of archives, packed (`smile.tar`) or unpacked (`smile/`). Everything in training reads through it."""
+
+from __future__ import annotations
+
+import csv
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from workers.inputs import Pixels
+
+PROJECT = Path(__file__).resolve().parents[2]
+DEFAULT_DATA = PROJECT.parent / "shared" / "data"
+DEFAULT_BASELINES = PROJECT.parent / "shared" / "baselines"
+DEFAULT_WORK = PROJECT / ".training"
+
+
+class Archive:
+    """One archive of the data folder: `smile`, `age`, `det` or `cutouts`.
+
+    Raises:
+        FileNotFoundError: neither the tar nor the folder is there.
+    """
+
+    def __init__(self, data: Path, name: str) -> None:
+        self.folder = data / name
+        self._tar: tarfile.TarFile | None = None
+        self._members: dict[str, tarfile.TarInfo] = {}
+        if not self.folder.is_dir():
+            packed = data / f"{name}.tar"
+            if not packed.exists():
+                raise FileNotFoundError(f"The data folder {data} holds neither {name}.tar nor {name}/; name another with --data.")
+            self._tar = tarfile.open(packed)
+            self._members = {member.name.split("/", 1)[-1]: member for member in self._tar.getmembers() if member.isfile()}
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes; `path` as the label files name it.
+
+        Raises:
+            FileNotFoundError: the archive has no such file.
+        """
+        if self._tar is None:
+            return (self.folder / path).read_bytes()
+        try:
+            stream = self._tar.extractfile(self._members[path])
+        except KeyError:
+            stream = None
+        if stream is None:
+            raise FileNotFoundError(f"the archive {self.folder}.tar has no file {path}")
+        return stream.read()
+
+    def rows(self, path: str) -> list[dict[str, str]]:
+        """The rows of a label file."""
+        return list(csv.DictReader(self.read(path).decode("utf-8").splitlines()))
+
+    def picture(self, path: str) -> Pixels:
+        """A picture as uint8 H x W x 3, RGB.
+
+        Raises:
+            ValueError: the file is no picture that OpenCV can read.
+        """
+        return _decoded(self.read(path), cv2.IMREAD_COLOR, cv2.COLOR_BGR2RGB, path)
+
+    def cutout(self, path: str) -> Pixels:
+        """A cut-out as uint8 H x W x 4, RGBA."""
+        return _decoded(self.read(path), cv2.IMREAD_UNCHANGED, cv2.COLOR_BGRA2RGBA, path)
+
+
+def _decoded(data: bytes, flag: int, conversion: int, path: str) -> Pixels:
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    if picture is None:
+        raise ValueError(f"{path} is no picture that OpenCV can read")
+    return np.asarray(cv2.cvtColor(picture, conversion), dtype=np.uint8)

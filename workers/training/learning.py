@@ -1,0 +1,191 @@
+"""What the fastai trainings share: the averaged network, checkpoints, the best exported, the time budget. `classifiers` and `shoulder` call it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.schedule import *  # noqa: F403 - patches fit_one_cycle into Learner
+from fastai.data.core import DataLoaders
+from fastai.data.load import DataLoader
+from fastai.learner import Learner
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from workers.gpu.models import for_serving, fold_batch_norms
+from workers.gpu.weights import export
+
+AVERAGE_DECAY = 0.998
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One training: which model, how long, where its checkpoint lies, whether to go on with it.
+
+    `validate` takes a network and gives its score (higher is better) and its operating point; it never sees the test split.
+    """
+
+    name: str
+    architecture: str
+    minutes: float
+    work: Path
+    resume: bool
+    validate: Callable[[nn.Module], tuple[float, float]]
+    learning_rate: float = 1e-3
+    seed: int = 1
+
+
+class Bf16(nn.Module):
+    """The network under bf16 autocast, channels last, as it will serve."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits: Tensor = self.network(pixels)
+        return logits.float()
+
+
+class KeepBest(Callback):  # type: ignore[misc]
+    """Averages the weights after each step; after each epoch it writes a checkpoint and exports the average if it is the best yet."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+        self.best = -1.0
+        self.average: nn.Module | None = None
+
+    def before_fit(self) -> None:
+        if self.average is None:
+            self.average = deepcopy(self.learn.model.network)
+
+    def after_batch(self) -> None:
+        if not self.learn.training or self.average is None:
+            return
+        decay = min(AVERAGE_DECAY, (1 + self.learn.train_iter) / (10 + self.learn.train_iter))
+        with torch.no_grad():
+            for mine, theirs in zip(self.average.state_dict().values(), self.learn.model.network.state_dict().values(), strict=True):
+                if mine.dtype.is_floating_point:
+                    mine.lerp_(theirs, 1 - decay)
+                else:
+                    mine.copy_(theirs)
+
+    def after_epoch(self) -> None:
+        assert self.average is not None
+        network = deepcopy(self.average).eval()
+        score, threshold = self.plan.validate(network)
+        line = f"{time.strftime('%H:%M:%S')} {self.plan.name} epoch {self.learn.epoch + 1}/{self.learn.n_epoch} valid {score:.5f}"
+        print(line + (" best" if score > self.best else ""), flush=True)
+        if score > self.best:
+            self.best = score
+            entry = {"architecture": self.plan.architecture, "threshold": round(threshold, 4), "valid": round(score, 5)}
+            shape = for_serving(self.plan.architecture).input
+            export(self.plan.name, fold_batch_norms(network), {**entry, "input": asdict(shape)})  # type: ignore[call-overload]
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        assert self.average is not None
+        path = checkpoint_path(self.plan)
+        state = {
+            "network": self.learn.model.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.learn.opt.state_dict(),
+            "epoch": self.learn.epoch + 1,
+            "epochs": self.learn.n_epoch,
+            "best": self.best,
+        }
+        half = path.with_suffix(".new")
+        torch.save(state, half)
+        half.replace(path)
+
+
+def checkpoint_path(plan: Plan) -> Path:
+    plan.work.mkdir(parents=True, exist_ok=True)
+    return plan.work / f"{plan.name}.ckpt"
+
+
+def train(plan: Plan, network: nn.Module, dataset: Any, loss: Callable[[Tensor, Tensor], Tensor], steps_per_epoch: int) -> float:
+    """fastai's one-cycle over as many epochs as the minutes allow; the best average by the validation score is what stays exported.
+
+    Args:
+        plan: the training.
+        network: before folding, its body filled with ImageNet weights.
+        dataset: random access to (uint8 pixels, target) pairs, `steps_per_epoch * BATCH` of them an epoch.
+        loss: logits and targets to a scalar.
+        steps_per_epoch: batches between two checkpoints.
+
+    Returns:
+        The best validation score.
+    """
+    torch.manual_seed(plan.seed)
+    loader = DataLoader(dataset, bs=BATCH, shuffle=False, num_workers=0, drop_last=True, n=steps_per_epoch * BATCH)
+    # fastai wants a validation loader; ours scores the averaged network instead, so this one is a single batch.
+    empty = DataLoader(dataset, bs=BATCH, shuffle=False, num_workers=0, n=BATCH)
+    keeper = KeepBest(plan)
+    model = Bf16(network)
+    learner = Learner(DataLoaders(loader, empty), model, loss_func=loss, cbs=[keeper], train_bn=True, path=plan.work)
+    learner.remove_cbs([cb for cb in learner.cbs if type(cb).__name__ == "ProgressCallback"])
+    first, epochs = 0, 0
+    if plan.resume and checkpoint_path(plan).exists():
+        state = torch.load(checkpoint_path(plan), weights_only=False)
+        network.load_state_dict(state["network"])
+        keeper.average = deepcopy(network)
+        keeper.average.load_state_dict(state["average"])
+        learner.create_opt()
+        learner.opt.load_state_dict(state["optimiser"])
+        keeper.best, first, epochs = state["best"], state["epoch"], state["epochs"]
+    else:
+        epochs = max(round(plan.minutes * 60 / (_seconds_per_step(model, dataset, loss) * steps_per_epoch)), 2)
+    print(f"{plan.name}: {epochs} epochs of {steps_per_epoch} steps, from epoch {first}", flush=True)
+    learner.fit_one_cycle(epochs, plan.learning_rate, start_epoch=first)
+    return keeper.best
+
+
+def _seconds_per_step(model: nn.Module, dataset: Any, loss: Callable[[Tensor, Tensor], Tensor]) -> float:
+    """Measured on a copy, so that the training starts untouched."""
+    trial = deepcopy(model).train()
+    started = 0.0
+    for step in range(6):
+        if step == 2:
+            started = time.monotonic()
+        pixels, targets = zip(*(dataset[index] for index in range(BATCH)), strict=True)
+        loss(trial(torch.stack(pixels)), torch.stack(targets)).backward()  # type: ignore[no-untyped-call]
+    return (time.monotonic() - started) / 4 * 1.1
+
+
+@torch.inference_mode()
+def probabilities(network: nn.Module, pixels: NDArray[np.uint8], batch: int = 128) -> NDArray[np.float32]:
+    """A network's probability for each picture, as it serves (bf16): uint8 N x C x H x W in, float32 N out."""
+    network.eval()
+    rows = []
+    for start in range(0, len(pixels), batch):
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(torch.from_numpy(np.ascontiguousarray(pixels[start : start + batch])))
+        rows.append(network.probability(logits.float()).numpy())  # type: ignore[operator]
+    return np.concatenate(rows) if rows else np.zeros(0, np.float32)
+
+
+def auc(truth: NDArray[np.float32], score: NDArray[np.float32]) -> float:
+    """Area under the ROC curve."""
+    return float(roc_auc_score(truth, score))
+
+
+def balanced_threshold(truth: NDArray[np.float32], score: NDArray[np.float32]) -> float:
+    """The operating point at which the two kinds of error, each as a share of its class, add up to least."""
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(truth[order] > 0.5) / max((truth > 0.5).sum(), 1)
+    alarms = np.cumsum(truth[order] < 0.5) / max((truth < 0.5).sum(), 1)
+    best = int(np.argmax(hits - alarms))
+    following = score[order[min(best + 1, len(order) - 1)]]
+    return float((score[order[best]] + following) / 2)
