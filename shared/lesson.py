@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -25,6 +25,8 @@ from pydantic import (
 from .errors import LessonInvalid
 
 Side = Literal["student", "teacher"]
+# Stands for "nobody said when": a run of single recordings by hand begins here.
+NOMINAL_START = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):(?://|(?=\S{2}))")
 
 
@@ -160,3 +162,8 @@ class Segment(BaseModel):
 def at_second(starts_at: datetime, seconds: float) -> datetime:
     """The wall-clock time so many seconds into the lesson."""
     return starts_at + timedelta(seconds=seconds)
+
+
+def is_nominal(time: datetime) -> bool:
+    """Whether this time only counts from the nominal start, as nobody said when the recordings began."""
+    return time < NOMINAL_START + timedelta(days=1)

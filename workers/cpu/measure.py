@@ -29,10 +29,10 @@ def measure_lesson(lesson: Lesson, media_root: Path, settings: Mapping[str, obje
     """Probe every recording; one that cannot be read is set aside with its reason."""
     recordings: dict[Side, list[Measured]] = {"student": [], "teacher": []}
     skipped: list[Skipped] = []
-    for side in recordings:
+    for side, usable in recordings.items():
         for index, recording in enumerate(lesson.recordings(side)):
             try:
-                recordings[side].append(_measure(index, recording, media_root))
+                usable.append(_measure(index, recording, media_root))
             except RecordingUnreadable as error:
                 skipped.append(Skipped(side=side, recording=index, uri=recording.uri, reason=error.message))
     return Measurement(recordings, skipped, version_of(lesson, media_root, settings))

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.lesson import at_second
+from shared.lesson import at_second, is_nominal
 from shared.records import FrameReading, LessonPlan, Outcome, Skipped, StageProgress, to_iso
 from shared.reel import Reel
 
@@ -57,6 +57,7 @@ def lesson_json(
         "reason_detail": outcome.detail,
         "subject": str(plan.subject),
         "bounded_by": plan.bounded_by,
+        "clock": "nominal" if is_nominal(plan.starts_at) else "recorded",
         "starts_at": to_iso(plan.starts_at),
         "ends_at": to_iso(plan.ends_at),
         "disconnects": {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import RecordingUnreadable
+from shared.lesson import is_nominal
 from shared.records import LessonPlan, to_iso
 from shared.reel import Moment
 
@@ -29,6 +30,11 @@ def take_shots(plan: LessonPlan, moments: Sequence[Moment], uris: Sequence[str],
             raise RecordingUnreadable(
                 f"Second {moment.second} of {path.name} could be read before but not again; was it changed?"
             )
-        minutes, seconds = divmod(int(moment.pts_seconds), 60)
-        shots.append(Shot(sampling.frames[0].rgb, moment.box_xyxy, f"{minutes:02d}:{seconds:02d}   {to_iso(moment.at)[:19]}Z"))
+        shots.append(Shot(sampling.frames[0].rgb, moment.box_xyxy, _caption(moment)))
     return shots
+
+
+def _caption(moment: Moment) -> str:
+    minutes, seconds = divmod(int(moment.pts_seconds), 60)
+    into_lesson = f"{minutes:02d}:{seconds:02d}"
+    return into_lesson if is_nominal(moment.at) else f"{into_lesson}   {to_iso(moment.at)[:19]}Z"

@@ -158,7 +158,7 @@ class FaceClassifier(nn.Module):
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
-        self.body = mobilenet_v2().features
+        self.body = relu6_to_relu(mobilenet_v2().features)
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, outputs))
         self.normalise = Normalise(3)
 
@@ -203,7 +203,7 @@ class ShoulderClassifier(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.normalise = Normalise(3)
-        self.body = mobilenet_v2().features
+        self.body = relu6_to_relu(mobilenet_v2().features)
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 1))
 
     def forward(self, frames: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
@@ -17,7 +16,6 @@ from shared.catalogue import CLASSIFY_FACES, DETECT_FACES
 from shared.errors import ModelError
 from shared.messages import FacesClassified, FacesCropped, FacesDetected, FramesDecoded
 from shared.records import FrameFaces, SegmentFaces
-from shared.settings import load_settings
 from shared.store import segment_key
 from workers.app import app
 from workers.doors import Doors, run_segment_stage
@@ -33,23 +31,15 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 FRAMES_IN_MEMORY = 32
 
 
-@cache
 def models() -> Models:
     """The process's models, loaded once.
 
     Raises:
         ModelError: the weights or the device cannot be used.
     """
-    import torch
+    from workers.gpu.loading import load_for_process
 
-    from workers.gpu.weights import WeightsError, load_models
-
-    settings = load_settings()
-    torch.set_num_threads(settings.torch_threads or len(os.sched_getaffinity(0)))
-    try:
-        return load_models(settings.device)
-    except (WeightsError, ValueError) as error:
-        raise ModelError(str(error)) from error
+    return load_for_process()
 
 
 @worker_process_init.connect

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from workers.gpu.models import AGE_STEPS, AgeClassifier, FaceClassifier, SmileClassifier
+from workers.gpu.models import AGE_STEPS, AgeClassifier, SmileClassifier
 from workers.inputs import clahe
 from workers.training.archive import DEFAULT_DATA, DEFAULT_WORK
 from workers.training.augment import P_WEBCAM, article_distortions, webcam_crop
-from workers.training.backbone import fill_body
+from workers.training.backbone import prepared
 from workers.training.datasets import ADULT_FROM, CHILD_BELOW, TODDLER_BELOW, Faces, age_faces, smile_faces
 from workers.training.learning import BATCH, Plan, auc, balanced_threshold, probabilities, train
 
@@ -77,7 +77,7 @@ def smile_training(plan: dict[str, object], data: Path, seed: int) -> float:
     weights = np.where(smiling, 0.5 / smiling.sum(), 0.5 / (~smiling).sum())
     targets = faces.targets[:, None] * (1 - 2 * LABEL_NOISE) + LABEL_NOISE
     full = Plan("smile", "smile-mobilenetv2-112", validate=validate, seed=seed, **plan)  # type: ignore[arg-type]
-    return train(full, filled(SmileClassifier()), Crops(faces, targets, weights, seed), _binary, STEPS_PER_EPOCH)
+    return train(full, prepared(SmileClassifier()), Crops(faces, targets, weights, seed), _binary, STEPS_PER_EPOCH)
 
 
 def age_training(plan: dict[str, object], data: Path, seed: int) -> float:
@@ -98,7 +98,7 @@ def age_training(plan: dict[str, object], data: Path, seed: int) -> float:
         weights[mine == group] = share / max((mine == group).sum(), 1)
     targets = ordinal_targets(faces.targets)
     full = Plan("age", "age-mobilenetv2-112-ordinal", validate=validate, seed=seed, **plan)  # type: ignore[arg-type]
-    return train(full, filled(AgeClassifier()), Crops(faces, targets, weights, seed), _binary, STEPS_PER_EPOCH)
+    return train(full, prepared(AgeClassifier()), Crops(faces, targets, weights, seed), _binary, STEPS_PER_EPOCH)
 
 
 def ordinal_targets(ages: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -111,19 +111,13 @@ def _binary(logits: Tensor, targets: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(logits, targets)
 
 
-def filled(network: FaceClassifier) -> FaceClassifier:
-    """The network with ImageNet weights in its body."""
-    fill_body(network.body)
-    return network
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=["smile", "age"])
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where checkpoints lie")
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()

@@ -1,0 +1,76 @@
+"""The command line. Heavy imports stay inside the commands' modules, and those are imported only when they are called."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+# Each command's module has `add_arguments(parser)` and `main(args) -> int`.
+COMMANDS = {
+    "demo": "render a two-camera lesson and run the main job on it",
+    "run": "process a lesson: LESSON.json or recordings in, the reel out",
+    "detect": "find and score the faces in a picture or a folder",
+    "faces": "score pictures that already are face crops",
+    "schema": "print the JSON Schema of LESSON.json",
+    "settings": "print every setting, its value and where it came from",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="smilereel", description="Online lessons' webcam recordings in, a GIF of the pupil's nine brightest smiles out."
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, help_text in COMMANDS.items():
+        command = commands.add_parser(name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}.")
+        command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
+        _module(name).add_arguments(command)
+    return parser
+
+
+def _module(command: str):  # type: ignore[no-untyped-def]
+    return import_module(f"workers.commands.{command}")
+
+
+def _on_sigterm(_signal: int, _frame: FrameType | None) -> None:
+    # An exception, so that everything which is open is closed on the way out.
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 3 no reel, 2 the input is at fault, 1 we are."""
+    args = build_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    from shared.errors import SmilereelError
+
+    try:
+        code: int = _module(args.command).main(args)
+        return code
+    except SmilereelError as error:
+        _complain(error.message, debug=args.debug)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001  (the last place that can turn it into one sentence)
+        _complain(f"smilereel failed: {type(error).__name__}: {error}; run again with --debug to see where.", debug=args.debug)
+        return 1
+
+
+def _complain(message: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(f"smilereel: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Found boxes and true boxes in, recall and precision out. The detector's trainer picks its threshold by it, `evaluate` its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.training.baselines import Found, iou_matrix
+from workers.training.datasets import Boxes
+
+FACE_IOU = 0.4
+# What lies mostly inside a region that counts neither way is neither right nor wrong.
+NEITHER_OVERLAP = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Faces found out of those there, and boxes that are faces out of those drawn; `false_pictures` of `empty_pictures` got a box."""
+
+    faces: int
+    found: int
+    drawn: int
+    false_pictures: int
+    empty_pictures: int
+
+    @property
+    def recall(self) -> float:
+        return self.found / max(self.faces, 1)
+
+    @property
+    def precision(self) -> float:
+        return self.found / max(self.drawn, 1)
+
+    @property
+    def f1(self) -> float:
+        return 2 * self.found / max(self.faces + self.drawn, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All boxes of one picture that count: each one's score and whether it is a true face; and how many faces are there."""
+
+    scores: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    faces: int
+
+
+def judge(found: Found, truth: Boxes, neither: Boxes) -> Judged:
+    """Boxes matched to faces one to one, the surest first, at IoU 0.4."""
+    boxes, scores = found
+    order = np.argsort(-scores, kind="stable")
+    overlap = iou_matrix(boxes, truth)
+    free = np.ones(len(truth), bool)
+    kept, right = [], []
+    for index in order:
+        candidates = np.where(free, overlap[index], 0.0) if len(truth) else np.zeros(1)
+        if candidates.max() >= FACE_IOU:
+            free[int(candidates.argmax())] = False
+            kept.append(index)
+            right.append(True)
+        elif not _inside(boxes[index], neither):
+            kept.append(index)
+            right.append(False)
+    return Judged(scores[kept] if kept else scores[:0], np.array(right, bool), len(truth))
+
+
+def _inside(box: Boxes, regions: Boxes) -> bool:
+    if not len(regions):
+        return False
+    low = np.maximum(box[:2], regions[:, :2])
+    high = np.minimum(box[2:], regions[:, 2:])
+    shared = np.prod(np.maximum(high - low, 0), 1)
+    return bool((shared / max(float(np.prod(box[2:] - box[:2])), 1e-9) >= NEITHER_OVERLAP).any())
+
+
+def rates(pictures: Sequence[Judged], threshold: float) -> Rates:
+    """Recall and precision over pictures, counting boxes with at least this score."""
+    above = [picture.scores >= threshold for picture in pictures]
+    empty = [index for index, picture in enumerate(pictures) if picture.faces == 0]
+    return Rates(
+        faces=sum(picture.faces for picture in pictures),
+        found=sum(int(picture.right[keep].sum()) for picture, keep in zip(pictures, above, strict=True)),
+        drawn=sum(int(keep.sum()) for keep in above),
+        false_pictures=sum(bool(above[index].any()) for index in empty),
+        empty_pictures=len(empty),
+    )
+
+
+def best_threshold(normal: Sequence[Judged], poor: Sequence[Judged]) -> tuple[float, float]:
+    """The threshold with the best mean F1 over good and poor pictures, the higher of equals, and that mean."""
+    best = (0.0, 0.5)
+    for threshold in np.arange(0.1, 0.91, 0.02):
+        mean = (rates(normal, threshold).f1 + rates(poor, threshold).f1) / 2
+        best = max(best, (mean, float(threshold)))
+    return best[1], best[0]
