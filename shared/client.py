@@ -52,8 +52,14 @@ def send_plan(lesson_id: str, redis_url: str) -> bool:
     app = Celery("smilereel-client", broker=redis_url, set_as_current=False)
     app.conf.update(
         task_routes=ROUTES,
-        broker_transport_options={"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "max_retries": 1},
-        redis_retry_on_timeout=False,
+        broker_transport_options={
+            "socket_timeout": 0.8,
+            "socket_connect_timeout": 0.8,
+            # Without these kombu sleeps two seconds and tries again: the reconciler's job, not the caller's.
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+        },
     )
     with suppress(OperationalError, OSError), app.connection_for_write() as connection:
         app.send_task(PLAN_LESSON, args=[lesson_id], ignore_result=True, retry=False, connection=connection)

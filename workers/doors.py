@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any, Literal, TypeVar
 
 from celery import Task
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Retry
 
 from shared.errors import InputError, ModelError, SmilereelError
 from shared.ledger import Ledger, LessonState, open_ledger
@@ -110,12 +110,10 @@ def run_lesson_stage(task: Task, lesson_id: str, work: Callable[[Doors], Any]) -
     doors = open_doors()
     try:
         return work(doors)
-    except (Retry, Ignore):
+    except Retry:
         raise
     except Exception as error:
         message = error.message if isinstance(error, SmilereelError) else f"{task.name} failed: {type(error).__name__}: {error}"
         state = LessonState.REFUSED if isinstance(error, InputError) else LessonState.FAILED
-        log.exception("lesson %s: %s", lesson_id, task.name)
         doors.ledger.finish(lesson_id, state, message[:1000])
-        # The rest of the lesson's chain has nothing to do.
-        raise Ignore from error
+        raise

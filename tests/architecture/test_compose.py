@@ -8,7 +8,9 @@ import re
 import shlex
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import requires
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -163,11 +165,20 @@ def test_image_is_built_in_stages_from_exact_tags_and_runs_without_root(room: st
     assert all(re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", base) for base in bases)
     assert re.fullmatch(r"valkey/valkey:\d+\.\d+\.\d+-alpine", SERVICES["redis"]["image"])
     assert re.findall(r"^USER (\d+):\d+$", text, re.MULTILINE) == ["10001"], "both rooms share a volume, so a number"
-    assert (
-        text.count("HEALTHCHECK") == sum(name == "flower" or WORKERS.get(name) == room for name in SERVICES) - (room == "gpu") * 2
-    )
+    assert text.count("HEALTHCHECK") == {"cpu": 2, "gpu": 1}[room], "one for each image: cpu and flower; gpu"
     assert text.count("--mount=type=cache") >= 3
     assert "org.opencontainers.image.licenses" in text
+
+
+def test_the_thin_install_speaks_redis() -> None:
+    """What Celery's Redis transport imports stands in kombu's extra `redis`, which a plain `celery` does not bring."""
+    needed = {re.split(r"[<>=!;\[ ]", line)[0] for line in requires("kombu") or [] if 'extra == "redis"' in line}
+    named = {
+        re.split(r"[<>=!;\[ ]", line)[0]
+        for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    }
+    assert "redis" in needed
+    assert needed <= named
 
 
 def test_the_context_is_an_allow_list() -> None:

@@ -18,9 +18,9 @@ MAX_CODE_LINES = 250
 ALLOWED_PICTURES = "docs/*.gif"
 MAX_PICTURES = 3
 PICTURE_SUFFIXES = frozenset(
-    [".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".pgm", ".ppm"]
-    + [".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".npy", ".npz", ".tar", ".tgz", ".zip", ".gz"]
+    {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".pgm", ".ppm"}
 )
+CARRIER_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".npy", ".npz", ".tar", ".tgz", ".zip", ".gz"})
 PICTURE_STARTS = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r|GIF8[79]a|RIFF....(?:WEBP|AVI )|BM.{4}\x00{4}|....ftyp|\x1aE\xdf\xa3"
     rb"|II\*\x00|MM\x00\*|P[56]\s|PK\x03\x04|\x1f\x8b",
@@ -62,7 +62,7 @@ def lines_with(pattern: re.Pattern[str]) -> list[str]:
 
 
 def is_picture(path: str, start: bytes) -> bool:
-    return Path(path).suffix.lower() in PICTURE_SUFFIXES or PICTURE_STARTS.match(start) is not None
+    return Path(path).suffix.lower() in PICTURE_SUFFIXES | CARRIER_SUFFIXES or PICTURE_STARTS.match(start) is not None
 
 
 def test_no_file_is_too_large() -> None:

@@ -14,9 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def run_in_batches(
-    items: Sequence[Item], batch_size: int, run: Callable[[Sequence[Item]], Sequence[Result]]
-) -> list[Result]:
+def run_in_batches(items: Sequence[Item], batch_size: int, run: Callable[[Sequence[Item]], Sequence[Result]]) -> list[Result]:
     """`run` over all items in their order, at most `batch_size` at a time.
 
     When the device is out of memory the batch is halved and tried again; it stays halved to the end of this call.

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, linear
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import mobilenet_v2
 from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -151,6 +151,13 @@ def anchors(height: int, width: int) -> Tensor:
     return boxes
 
 
+def _logits(head: nn.Sequential, features: Tensor) -> Tensor:
+    """The mean over the picture through the last layer, in fp32: bf16 would leave only a few different probabilities."""
+    dropout, last = head
+    assert isinstance(last, nn.Linear)
+    return linear(dropout(features.float().mean((2, 3))), last.weight.float(), last.bias.float())
+
+
 class FaceClassifier(nn.Module):
     """MobileNetV2 on the article's grey crop, enlarged to 112: uint8 N x 1 x 64 x 64 to logits N x `outputs`."""
 
@@ -165,9 +172,7 @@ class FaceClassifier(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         enlarged = interpolate(crops.float(), size=CLASSIFIER_SIDE, mode="bilinear", align_corners=False)
         x = self.normalise(enlarged.expand(-1, 3, -1, -1), next(self.parameters()).dtype)
-        x = self.body(x.contiguous(memory_format=torch.channels_last))
-        logits: Tensor = self.head(x.mean((2, 3)))
-        return logits
+        return _logits(self.head, self.body(x.contiguous(memory_format=torch.channels_last)))
 
 
 class SmileClassifier(FaceClassifier):
@@ -208,9 +213,7 @@ class ShoulderClassifier(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         x = self.normalise(frames, next(self.parameters()).dtype)
-        x = self.body(x.contiguous(memory_format=torch.channels_last))
-        logits: Tensor = self.head(x.mean((2, 3)))
-        return logits
+        return _logits(self.head, self.body(x.contiguous(memory_format=torch.channels_last)))
 
     @staticmethod
     def probability(logits: Tensor) -> Tensor:

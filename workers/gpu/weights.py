@@ -102,7 +102,9 @@ def _filled(entry: Mapping[str, Any], folder: Path) -> nn.Module:
     try:
         network.load_state_dict({key: value.float() for key, value in load(data).items()})
     except (SafetensorError, RuntimeError) as error:
-        raise WeightsError(f"The weights {path} do not fit the architecture {architecture}; restore the file from the release.") from error
+        raise WeightsError(
+            f"The weights {path} do not fit the architecture {architecture}; restore the file from the release."
+        ) from error
     return network.eval().requires_grad_(False)
 
 

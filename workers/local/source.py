@@ -52,9 +52,12 @@ def lesson_of_recordings(
     untimed = [path for path, time in named if time is None]
     if untimed and (len(untimed) < len(named) or len(student) > 1 or len(teacher) > 1):
         raise LessonInvalid(
-            f"The recording {untimed[0]} needs its start time, like {untimed[0]}@2026-11-20T10:00:00Z, as there are several."
+            f"The recording {untimed[0]} needs its start time, like FILE@2026-11-20T10:00:00Z, as there are several."
         )
-    recordings = [{"uri": str(Path(path).absolute()), "started_at": time or NOMINAL_START} for path, time in named]
+    recordings = [
+        {"uri": path if "://" in path else str(Path(path).absolute()), "started_at": time or NOMINAL_START}
+        for path, time in named
+    ]
     document = {
         "lesson_id": lesson_id or "unnamed",
         "student": recordings[: len(student)],

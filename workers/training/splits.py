@@ -25,3 +25,8 @@ def split_of(person: str) -> Split:
     if bucket < TEST_PERCENT:
         return "test"
     return "valid" if bucket < TEST_PERCENT + VALID_PERCENT else "train"
+
+
+def file_seed(name: str) -> int:
+    """A seed for what is drawn at random for this file, the same on each run and machine."""
+    return int(sha256(name.encode()).hexdigest()[8:16], 16)

@@ -1,0 +1,87 @@
+"""Trains the parent's-shoulder model on composed frames.
+
+python -m workers.training.shoulder --data ../shared/data --minutes 15 [--resume]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from workers.gpu.models import ShoulderClassifier
+from workers.training.archive import DEFAULT_DATA, DEFAULT_WORK
+from workers.training.backbone import prepared
+from workers.training.learning import BATCH, Plan, auc, balanced_threshold, probabilities, train
+from workers.training.shoulder_frames import ShoulderFrames
+from workers.training.splits import Split
+
+STEPS_PER_EPOCH = 60
+VALIDATION_FRAMES = 500
+LABEL_NOISE = 0.03
+
+
+class Composed:
+    """Freshly composed frames: (uint8 3 x 128 x 160, float32 target)."""
+
+    def __init__(self, frames: ShoulderFrames, seed: int) -> None:
+        self.frames = frames
+        self.rng = np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return STEPS_PER_EPOCH * BATCH
+
+    def __getitem__(self, _: int) -> tuple[Tensor, Tensor]:
+        positive = bool(self.rng.random() < 0.5)
+        pixels = torch.from_numpy(self.frames.frame(positive)).permute(2, 0, 1)
+        return pixels, torch.tensor([1 - LABEL_NOISE if positive else LABEL_NOISE])
+
+
+def composed(data: Path, split: Split, count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Fixed frames of a split, every other one with a parent: uint8 N x 3 x 128 x 160, and 1 or 0."""
+    frames = ShoulderFrames(data, split, seed)
+    pixels = np.stack([frames.frame(index % 2 == 0) for index in range(count)])
+    truth = (np.arange(count) % 2 == 0).astype(np.float32)
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), truth
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where checkpoints lie")
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--resume", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    pixels, truth = composed(options.data, "valid", VALIDATION_FRAMES, 7)
+
+    def validate(network: nn.Module) -> tuple[float, float]:
+        score = probabilities(network, pixels)
+        return auc(truth, score), balanced_threshold(truth, score)
+
+    plan = Plan(
+        name="shoulder",
+        architecture="shoulder-mobilenetv2-160x128",
+        minutes=options.minutes,
+        work=options.work,
+        resume=options.resume,
+        validate=validate,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+    )
+    dataset = Composed(ShoulderFrames(options.data, "train", options.seed), options.seed)
+    best = train(plan, prepared(ShoulderClassifier()), dataset, binary_cross_entropy_with_logits, STEPS_PER_EPOCH)
+    print(f"shoulder: best on validation {best:.5f}")
+
+
+if __name__ == "__main__":
+    main()
