@@ -61,7 +61,7 @@ def send_plan(lesson_id: str, redis_url: str) -> bool:
             "interval_step": 0,
         },
     )
-    with suppress(OperationalError, OSError), app.connection_for_write() as connection:
+    with suppress(OperationalError, OSError), app.connection_for_write(redis_url) as connection:
         app.send_task(PLAN_LESSON, args=[lesson_id], ignore_result=True, retry=False, connection=connection)
         return True
     return False

@@ -1,4 +1,4 @@
-"""A picture or a folder of them in, one line of scores for each out. The commands `smilereel detect` and `smilereel faces` print the lines."""
+"""A picture or a folder of them in, a line of scores for each out. `smilereel detect` and `smilereel faces` print the lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shared.face import FaceScores
 from workers.gpu.classify import score_faces
@@ -21,7 +21,8 @@ from workers.inputs import Pixels, crop_of_face_picture, face_crop
 
 # HEIC is named although Pillow alone cannot read it: an error line is better than a photograph silently left out.
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .gif .tif .tiff .jp2 .ppm .pgm .pbm .pnm .tga .avif .heic .heif".split()
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
+    | {".jp2", ".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".heic", ".heif"}
 )
 # Larger pictures are scaled down on load; the detector looks at 320 pixels, and a crop needs 64.
 LONGEST_SIDE = 2560
@@ -48,15 +49,16 @@ def picture_files(path: str) -> list[str]:
     Raises:
         FileNotFoundError: nothing is there.
     """
-    if not os.path.exists(path):
+    if not Path(path).exists():
         raise FileNotFoundError(f"There is no picture or folder at {path}; check the path.")
-    if not os.path.isdir(path):
+    if not Path(path).is_dir():
         return [path]
     below: list[Path] = []
     for folder, _, names in os.walk(path):
         here = Path(folder).relative_to(path)
         below.extend(here / name for name in names if Path(name).suffix.lower() in SUFFIXES)
-    return [os.path.join(path, str(file)) for file in sorted(below, key=lambda file: file.parts)]
+    start = path if path.endswith(os.sep) else path + os.sep
+    return [start + str(file) for file in sorted(below, key=lambda file: file.parts)]
 
 
 def load_picture(file: str) -> Loaded:
@@ -106,7 +108,7 @@ def _rgb(picture: Image.Image) -> Pixels:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "it is in no known picture format"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()

@@ -15,22 +15,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Outlines drawn by hand in pixels of the shipped pictures; grabCut decides within a narrow band around them.
-COLLINS_OUTLINE = (
-    [(230, 15), (262, 22), (285, 42), (298, 65), (302, 85), (297, 107), (282, 123), (278, 133), (270, 137), (264, 148)]
-    + [(258, 165), (256, 173), (270, 183), (290, 205), (303, 230), (306, 236), (318, 245), (335, 258), (345, 275)]
-    + [(352, 295), (357, 320), (363, 347), (25, 347), (32, 325), (41, 300), (50, 275), (62, 250), (78, 233), (100, 215)]
-    + [(114, 206), (113, 190), (118, 187), (125, 174), (140, 157), (160, 149), (184, 148), (182, 132), (174, 129)]
-    + [(170, 118), (157, 104), (153, 80), (157, 58), (172, 44), (188, 36), (205, 21)]
-)
-HOPPER_OUTLINE = (
-    [(235, 27), (258, 23), (285, 28), (300, 40), (325, 45), (345, 60), (354, 78), (364, 87), (370, 105), (372, 135)]
-    + [(371, 178), (376, 195), (374, 215), (365, 245), (361, 262), (358, 285), (345, 304), (333, 310), (336, 318)]
-    + [(350, 333), (400, 355), (450, 373), (486, 387), (500, 410), (511, 436), (522, 470), (534, 520), (548, 599)]
-    + [(10, 599), (18, 540), (25, 480), (28, 440), (40, 405), (55, 381), (80, 371), (140, 353), (180, 336), (195, 320)]
-    + [(204, 313), (197, 296), (186, 291), (170, 278), (162, 262), (163, 245), (155, 215), (152, 200), (155, 185)]
-    + [(150, 170), (150, 130), (155, 105), (165, 90), (176, 84), (178, 75), (187, 59), (202, 46), (220, 41)]
-)
+# Outlines drawn by hand, x,y in pixels of the shipped pictures; grabCut decides within a narrow band around them.
+COLLINS_OUTLINE = """
+    230,15 262,22 285,42 298,65 302,85 297,107 282,123 278,133 270,137 264,148 258,165 256,173 270,183 290,205
+    303,230 306,236 318,245 335,258 345,275 352,295 357,320 363,347 25,347 32,325 41,300 50,275 62,250 78,233
+    100,215 114,206 113,190 118,187 125,174 140,157 160,149 184,148 182,132 174,129 170,118 157,104 153,80 157,58
+    172,44 188,36 205,21
+"""
+HOPPER_OUTLINE = """
+    235,27 258,23 285,28 300,40 325,45 345,60 354,78 364,87 370,105 372,135 371,178 376,195 374,215 365,245
+    361,262 358,285 345,304 333,310 336,318 350,333 400,355 450,373 486,387 500,410 511,436 522,470 534,520 548,599
+    10,599 18,540 25,480 28,440 40,405 55,381 80,371 140,353 180,336 195,320 204,313 197,296 186,291 170,278
+    162,262 163,245 155,215 152,200 155,185 150,170 150,130 155,105 165,90 176,84 178,75 187,59 202,46 220,41
+"""
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,11 @@ def shipped_picture(module: str, path: str, package: str) -> NDArray[np.uint8]:
     raise FileNotFoundError(f"the demo needs {path} out of {package}: install smilereel[demo]")
 
 
-def _cut_out(picture: NDArray[np.uint8], outline: list[tuple[int, int]], band: int) -> NDArray[np.uint8]:
+def _cut_out(picture: NDArray[np.uint8], outline: str, band: int) -> NDArray[np.uint8]:
     """BGRA, premultiplied: the outline corrected by grabCut within `band` pixels, with a soft edge."""
     inside = np.zeros(picture.shape[:2], np.uint8)
-    cv2.fillPoly(inside, [np.array(outline, np.int32)], 255)
+    corners = [[int(number) for number in corner.split(",")] for corner in outline.split()]
+    cv2.fillPoly(inside, [np.array(corners, np.int32)], 255)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * band + 1, 2 * band + 1))
     mask = np.full(inside.shape, cv2.GC_BGD, np.uint8)
     mask[cv2.dilate(inside, disc) > 0] = cv2.GC_PR_BGD

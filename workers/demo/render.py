@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .camera import Pose, Sensor, Sitter, sway
+from .encode import encode_video
 from .portraits import eileen_collins, grace_hopper
 from .room import draw_board, draw_lamp, draw_room, lamp_glow
 from .story import DEMO_TRUTH, STUDENT_JOINS_AFTER_SECONDS, STUDENT_STAYS_ON_SECONDS, TEACHER_STARTS_AT
@@ -44,9 +44,9 @@ def render_demo_lesson(folder: Path, on_progress: Callable[[float], None] | None
     for name, start, end in spans:
         times = np.arange(round((end - start) * STUDENT_FPS)) / STUDENT_FPS + start
         pictures = (frames.at(float(second)) for second in _reporting(times, ends, report))
-        _encode(folder / name, pictures, STUDENT_FPS, crf=27)
+        encode_video(folder / name, pictures, STUDENT_FPS, crf=27)
     teacher_seconds = STUDENT_JOINS_AFTER_SECONDS + ends
-    _encode(folder / "teacher.mp4", _teacher_frames(teacher_seconds), TEACHER_FPS, crf=30)
+    encode_video(folder / "teacher.mp4", _teacher_frames(teacher_seconds), TEACHER_FPS, crf=34, bits_per_second=40_000)
     document = {
         "lesson_id": "demo",
         "student": [{"uri": name, "started_at": _clock(STUDENT_JOINS_AFTER_SECONDS + start)} for name, start, _ in spans],
@@ -135,18 +135,3 @@ def _teacher_frames(seconds: float) -> Iterator[Picture]:
         second = count / TEACHER_FPS
         noise = rng.normal(0, 2.5, (height, width, 1)) + 3 * sway(second, (29.0, 11.3, 5.1), 0.5)
         yield np.clip(draw_board(second / seconds, TEACHER_SIZE) + noise, 0, 255).astype(np.uint8)
-
-
-def _encode(path: Path, pictures: Iterator[Picture], fps: int, crf: int) -> None:
-    """H.264 in mp4 out of BGR pictures of one size."""
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        options = {"crf": str(crf), "preset": "veryfast", "threads": "1", "maxrate": "330k", "bufsize": "660k"}
-        stream = container.add_stream("libx264", rate=fps, options=options)
-        stream.pix_fmt = "yuv420p"
-        for count, picture in enumerate(pictures):
-            if count == 0:
-                stream.height, stream.width = picture.shape[:2]
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-            frame.pts = count
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())

@@ -93,7 +93,7 @@ def lamp_glow() -> Picture:
     bulb = 255 * np.exp(-((distance / 34) ** 2)) * 1.6
     halo = 110 * np.exp(-distance / 95) + 26 * np.exp(-distance / 420)
     warm = np.array([0.72, 0.92, 1.0], np.float32)
-    return np.clip(bulb[..., None] + halo[..., None] * warm, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(bulb[..., None] + halo[..., None] * warm, 0, 255), np.uint8)
 
 
 def draw_board(fraction: float, size: tuple[int, int] = (320, 240)) -> Picture:

@@ -20,8 +20,13 @@ def load_for_process() -> Models:
         ModelError: the weights or the device cannot be used.
     """
     settings = load_settings()
-    torch.set_num_threads(settings.torch_threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(settings.torch_threads or _n_cores())
     try:
         return load_models(settings.device)
     except (WeightsError, ValueError) as error:
         raise ModelError(str(error)) from error
+
+
+def _n_cores() -> int:
+    """Cores this process may use; macOS cannot tell, and gets all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

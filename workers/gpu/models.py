@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -102,9 +103,7 @@ class FaceDetector(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.normalise = Normalise(3)
-        features = relu6_to_relu(mobilenet_v2().features)
-        assert isinstance(features, nn.Sequential)
-        self.body = nn.Sequential(*list(features.children())[:18])
+        self.body = nn.Sequential(*list(relu6_to_relu(mobilenet_v2().features).children())[:18])
         self.pyramid = FeaturePyramidNetwork(list(PYRAMID_TAPS.values()), PYRAMID_CHANNELS)
         self.score_head = _head(ANCHORS_PER_CELL)
         self.box_head = _head(4 * ANCHORS_PER_CELL)
@@ -153,9 +152,8 @@ def anchors(height: int, width: int) -> Tensor:
 
 def _logits(head: nn.Sequential, features: Tensor) -> Tensor:
     """The mean over the picture through the last layer, in fp32: bf16 would leave only a few different probabilities."""
-    dropout, last = head
-    assert isinstance(last, nn.Linear)
-    return linear(dropout(features.float().mean((2, 3))), last.weight.float(), last.bias.float())
+    last = cast(nn.Linear, head[1])
+    return linear(head[0](features.float().mean((2, 3))), last.weight.float(), last.bias.float())
 
 
 class FaceClassifier(nn.Module):

@@ -66,7 +66,7 @@ def load_models(device: str = "auto", names: Sequence[str] = MODEL_NAMES, folder
         if name not in manifest:
             raise WeightsError(f"{folder / MANIFEST_NAME} lists no weights for {name}; restore the file from the release.")
         network = _filled(manifest[name], folder)
-        networks[name] = network.to(chosen, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        networks[name] = network.to(chosen, dtype).to(memory_format=torch.channels_last)
     thresholds = {name: float(entry["threshold"]) for name, entry in manifest.items()}
     return Models(**networks, device=chosen, dtype=dtype, thresholds=thresholds)
 

@@ -142,11 +142,14 @@ def _worker(room: str, queue_name: str) -> list[str]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """The processes' settings as environment variables; all of them, so that nothing else is read by accident."""
+    """The processes' whole environment, with every setting in it, so that nothing else is read by accident."""
+    # Celery lets CELERY_BROKER_URL win over the app's own broker: a run could meet another one there.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CELERY_", PREFIX))}
     values = {f"{PREFIX}{name}".upper(): _text(value) for name, value in settings.model_dump(mode="json").items()}
     # Waiting threads that spin would starve the other room's process.
     tuning = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "PYTHONUNBUFFERED": "1"}
-    return {**tuning, **values, "C_FORCE_ROOT": "1"} if os.geteuid() == 0 else {**tuning, **values}
+    as_root = {"C_FORCE_ROOT": "1"} if os.geteuid() == 0 else {}
+    return {**inherited, **tuning, **values, **as_root}
 
 
 def _text(value: object) -> str:

@@ -38,7 +38,7 @@ def start(process: dict[str, Any]) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **process["env"]},
+            env=process["env"],
             cwd=process["cwd"],
             start_new_session=True,
             preexec_fn=_die_with_supervisor,  # noqa: PLW1509  (no threads here)

@@ -32,7 +32,7 @@ class Archive:
             packed = data / f"{name}.tar"
             if not packed.exists():
                 raise FileNotFoundError(f"The data folder {data} holds neither {name}.tar nor {name}/; name another with --data.")
-            self._tar = tarfile.open(packed)
+            self._tar = tarfile.open(packed)  # noqa: SIM115 - stays open as long as the archive
             self._members = {member.name.split("/", 1)[-1]: member for member in self._tar.getmembers() if member.isfile()}
 
     def read(self, path: str) -> bytes:

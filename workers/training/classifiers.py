@@ -20,8 +20,9 @@ from workers.inputs import clahe
 from workers.training.archive import DEFAULT_DATA, DEFAULT_WORK
 from workers.training.augment import P_WEBCAM, article_distortions, webcam_crop
 from workers.training.backbone import prepared
-from workers.training.datasets import ADULT_FROM, CHILD_BELOW, TODDLER_BELOW, Faces, age_faces, smile_faces
-from workers.training.learning import BATCH, Plan, auc, balanced_threshold, probabilities, train
+from workers.training.datasets import Faces, age_faces, age_groups, smile_faces
+from workers.training.learning import BATCH, Plan, probabilities, train
+from workers.training.scoring import auc, balanced_threshold
 
 STEPS_PER_EPOCH = 120
 LABEL_NOISE = 0.03
@@ -56,12 +57,6 @@ class Crops:
 def served(faces: Faces) -> NDArray[np.uint8]:
     """The crops as they are served, after CLAHE: uint8 N x 1 x 64 x 64."""
     return np.stack([clahe(crop) for crop in faces.crops])[:, None]
-
-
-def age_groups(ages: NDArray[np.float32]) -> NDArray[np.str_]:
-    """toddler (below 5), child (5-14), teen (15-17) or adult for each age."""
-    names = np.array(["toddler", "child", "teen", "adult"])
-    return names[np.digitize(ages, [TODDLER_BELOW, CHILD_BELOW, ADULT_FROM])]
 
 
 def smile_training(plan: dict[str, object], data: Path, seed: int) -> float:

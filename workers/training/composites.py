@@ -1,4 +1,4 @@
-"""Pictures in, the detector's training canvases out: rescaled, turned, grouped, cut and put into rooms, so that faces of all sizes occur."""
+"""Pictures in, the detector's training canvases out: rescaled, turned, grouped, cut, put into rooms. `detector` calls it."""
 
 from __future__ import annotations
 

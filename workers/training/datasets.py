@@ -127,6 +127,12 @@ def age_faces(data: Path, splits: tuple[Split, ...], every: int = 1) -> Faces:
     return _faces(archive, chosen[::every])
 
 
+def age_groups(ages: NDArray[np.float32]) -> NDArray[np.str_]:
+    """toddler (below 5), child (5-14), teen (15-17) or adult for each age."""
+    names = np.array(["toddler", "child", "teen", "adult"])
+    return names[np.digitize(ages, [TODDLER_BELOW, CHILD_BELOW, ADULT_FROM])]
+
+
 def _faces(archive: Archive, chosen: list[tuple[str, str, float]]) -> Faces:
     crops = np.stack([grey_crop(archive.picture(file)) for file, _, _ in chosen])
     targets = np.array([target for _, _, target in chosen], np.float32)

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torchvision.models.detection._utils import Matcher
 from torchvision.ops import box_iou, generalized_box_iou_loss, sigmoid_focal_loss
@@ -107,9 +107,9 @@ def found_by(models: Models, pictures: list[Any], threshold: float) -> list[Foun
     return results
 
 
-def judged(network: nn.Module, normal: list[Scene], poor: list[Scene]) -> tuple[list[Judged], list[Judged]]:
+def judged(network: FaceDetector, normal: list[Scene], poor: list[Scene]) -> tuple[list[Judged], list[Judged]]:
     """The network as it serves (bf16) on good pictures and on their poor twins."""
-    served = deepcopy(network).eval().to(torch.bfloat16).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    served = deepcopy(network).eval().to(torch.bfloat16).to(memory_format=torch.channels_last)
     models = Models(served, None, None, None, torch.device("cpu"), torch.bfloat16, {})
     both = []
     for side in (normal, poor):
@@ -135,9 +135,7 @@ class Trainer:
     def __init__(self, options: Options) -> None:
         self.options = options
         torch.manual_seed(options.seed)
-        network = prepared(FaceDetector())
-        assert isinstance(network, FaceDetector)
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = prepared(FaceDetector()).to(memory_format=torch.channels_last)
         self.average = deepcopy(self.network)
         body = [parameter for parameter in self.network.body.parameters() if parameter.requires_grad]
         parts = (self.network.pyramid, self.network.score_head, self.network.box_head)

@@ -1,4 +1,4 @@
-"""What the fastai trainings share: the averaged network, checkpoints, the best exported, the time budget. `classifiers` and `shoulder` call it."""
+"""What the fastai trainings share: averaging, checkpoints, the best exported, the time budget. `classifiers`, `shoulder` call it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from workers.gpu.models import for_serving
@@ -47,18 +46,14 @@ class Plan:
 class KeepBest(Callback):  # type: ignore[misc]
     """Averages the weights after each step; after each epoch it writes a checkpoint and exports the average if it is the best yet."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, network: nn.Module) -> None:
         super().__init__()
         self.plan = plan
         self.best = -1.0
-        self.average: nn.Module | None = None
-
-    def before_fit(self) -> None:
-        if self.average is None:
-            self.average = deepcopy(self.learn.model)
+        self.average = deepcopy(network)
 
     def after_batch(self) -> None:
-        if not self.learn.training or self.average is None:
+        if not self.learn.training:
             return
         decay = min(AVERAGE_DECAY, (1 + self.learn.train_iter) / (10 + self.learn.train_iter))
         with torch.no_grad():
@@ -69,7 +64,6 @@ class KeepBest(Callback):  # type: ignore[misc]
                     mine.copy_(theirs)
 
     def after_epoch(self) -> None:
-        assert self.average is not None
         network = deepcopy(self.average).eval()
         score, threshold = self.plan.validate(network)
         line = f"{time.strftime('%H:%M:%S')} {self.plan.name} epoch {self.learn.epoch + 1}/{self.learn.n_epoch} valid {score:.5f}"
@@ -82,7 +76,6 @@ class KeepBest(Callback):  # type: ignore[misc]
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        assert self.average is not None
         path = checkpoint_path(self.plan)
         state = {
             "network": self.learn.model.state_dict(),
@@ -119,9 +112,9 @@ def train(plan: Plan, network: nn.Module, dataset: Any, loss: Callable[[Tensor, 
     loader = DataLoader(dataset, bs=BATCH, shuffle=False, num_workers=0, drop_last=True, n=steps_per_epoch * BATCH)
     # fastai wants a validation loader; ours scores the averaged network instead, so this one is a single batch.
     empty = DataLoader(dataset, bs=BATCH, shuffle=False, num_workers=0, n=BATCH)
-    keeper = KeepBest(plan)
     # fp32 on purpose: without AMX the backward pass of MobileNetV2 is slower in bf16 (148 against 187 faces/s).
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last)
+    keeper = KeepBest(plan, network)
     cbs = [keeper, GradientClip(1.0)]
     learner = Learner(DataLoaders(loader, empty), network, loss_func=loss, cbs=cbs, path=plan.work)
     learner.remove_cbs([cb for cb in learner.cbs if type(cb).__name__ == "ProgressCallback"])
@@ -129,7 +122,6 @@ def train(plan: Plan, network: nn.Module, dataset: Any, loss: Callable[[Tensor, 
     if plan.resume and checkpoint_path(plan).exists():
         state = torch.load(checkpoint_path(plan), weights_only=False)
         network.load_state_dict(state["network"])
-        keeper.average = deepcopy(network)
         keeper.average.load_state_dict(state["average"])
         learner.create_opt()
         learner.opt.load_state_dict(state["optimiser"])
@@ -137,7 +129,8 @@ def train(plan: Plan, network: nn.Module, dataset: Any, loss: Callable[[Tensor, 
     else:
         epochs = max(round(plan.minutes * 60 / (_seconds_per_step(network, dataset, loss) * steps_per_epoch)), 2)
     print(f"{plan.name}: {epochs} epochs of {steps_per_epoch} steps, from epoch {first}", flush=True)
-    learner.fit_one_cycle(epochs, plan.learning_rate, start_epoch=first)
+    with learner.no_logging():
+        learner.fit_one_cycle(epochs, plan.learning_rate, start_epoch=first)
     return keeper.best
 
 
@@ -163,18 +156,3 @@ def probabilities(network: nn.Module, pixels: NDArray[np.uint8], batch: int = 12
             logits = network(torch.from_numpy(np.ascontiguousarray(pixels[start : start + batch])))
         rows.append(network.probability(logits.float()).numpy())  # type: ignore[operator]
     return np.concatenate(rows) if rows else np.zeros(0, np.float32)
-
-
-def auc(truth: NDArray[np.float32], score: NDArray[np.float32]) -> float:
-    """Area under the ROC curve."""
-    return float(roc_auc_score(truth, score))
-
-
-def balanced_threshold(truth: NDArray[np.float32], score: NDArray[np.float32]) -> float:
-    """The operating point at which the two kinds of error, each as a share of its class, add up to least."""
-    order = np.argsort(-score, kind="stable")
-    hits = np.cumsum(truth[order] > 0.5) / max((truth > 0.5).sum(), 1)
-    alarms = np.cumsum(truth[order] < 0.5) / max((truth < 0.5).sum(), 1)
-    best = int(np.argmax(hits - alarms))
-    following = score[order[min(best + 1, len(order) - 1)]]
-    return float((score[order[best]] + following) / 2)

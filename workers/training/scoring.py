@@ -1,4 +1,4 @@
-"""Found boxes and true boxes in, recall and precision out. The detector's trainer picks its threshold by it, `evaluate` its tables."""
+"""Findings and the truth in, recall, precision and AUC out. The trainers pick their thresholds by it, `evaluate` makes its tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from workers.training.baselines import Found, iou_matrix
 from workers.training.datasets import Boxes
@@ -96,3 +97,18 @@ def best_threshold(normal: Sequence[Judged], poor: Sequence[Judged]) -> tuple[fl
         mean = (rates(normal, threshold).f1 + rates(poor, threshold).f1) / 2
         best = max(best, (mean, float(threshold)))
     return best[1], best[0]
+
+
+def auc(truth: NDArray[np.float32], score: NDArray[np.float32]) -> float:
+    """Area under the ROC curve."""
+    return float(roc_auc_score(truth, score))
+
+
+def balanced_threshold(truth: NDArray[np.float32], score: NDArray[np.float32]) -> float:
+    """The operating point at which the two kinds of error, each as a share of its class, add up to least."""
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(truth[order] > 0.5) / max((truth > 0.5).sum(), 1)
+    alarms = np.cumsum(truth[order] < 0.5) / max((truth < 0.5).sum(), 1)
+    best = int(np.argmax(hits - alarms))
+    following = score[order[min(best + 1, len(order) - 1)]]
+    return float((score[order[best]] + following) / 2)

@@ -11,16 +11,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from workers.gpu.models import ShoulderClassifier
 from workers.training.archive import DEFAULT_DATA, DEFAULT_WORK
 from workers.training.backbone import prepared
-from workers.training.learning import BATCH, Plan, auc, balanced_threshold, probabilities, train
-from workers.training.shoulder_frames import ShoulderFrames
-from workers.training.splits import Split
+from workers.training.learning import BATCH, Plan, probabilities, train
+from workers.training.scoring import auc, balanced_threshold
+from workers.training.shoulder_frames import ShoulderFrames, composed
 
 STEPS_PER_EPOCH = 60
 VALIDATION_FRAMES = 500
@@ -41,14 +40,6 @@ class Composed:
         positive = bool(self.rng.random() < 0.5)
         pixels = torch.from_numpy(self.frames.frame(positive)).permute(2, 0, 1)
         return pixels, torch.tensor([1 - LABEL_NOISE if positive else LABEL_NOISE])
-
-
-def composed(data: Path, split: Split, count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Fixed frames of a split, every other one with a parent: uint8 N x 3 x 128 x 160, and 1 or 0."""
-    frames = ShoulderFrames(data, split, seed)
-    pixels = np.stack([frames.frame(index % 2 == 0) for index in range(count)])
-    truth = (np.arange(count) % 2 == 0).astype(np.float32)
-    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), truth
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -81,8 +82,7 @@ class ShoulderFrames:
         if kind < P_OWN_PICTURE + P_EMPTY_ROOM:
             return frame, np.zeros((0, 4), np.float32)
         sitter = self.sitters[rng.integers(len(self.sitters))]
-        assert sitter.face is not None
-        x1, y1, x2, y2 = sitter.face
+        x1, y1, x2, y2 = cast(tuple[float, float, float, float], sitter.face)
         scale = float(rng.uniform(0.18, 0.42)) * height / (y2 - y1)
         x = rng.uniform(0.3, 0.7) * width - scale * (x1 + x2) / 2
         y = rng.uniform(0.1, 0.35) * height - scale * y1
@@ -147,6 +147,14 @@ class ShoulderFrames:
             for x1, y1, x2, y2 in boxes
             if x2 > 1 and y2 > 1 and x1 < shown.shape[1] - 1 and y1 < shown.shape[0] - 1
         )
+
+
+def composed(data: Path, split: Split, count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Fixed frames of a split, every other one with a parent: uint8 N x 3 x 128 x 160, and 1 or 0."""
+    frames = ShoulderFrames(data, split, seed)
+    pixels = np.stack([frames.frame(index % 2 == 0) for index in range(count)])
+    truth = (np.arange(count) % 2 == 0).astype(np.float32)
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)), truth
 
 
 def _cutouts(data: Path, split: Split) -> list[Cutout]:
