@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, delete, event, func, select, update
+from sqlalchemy import Engine, Integer, cast, create_engine, delete, event, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -178,7 +178,7 @@ class Ledger:
         query = (
             select(
                 StageRunRow.stage,
-                func.sum(StageRunRow.finished),
+                func.sum(cast(StageRunRow.finished, Integer)),
                 func.sum(StageRunRow.seconds),
                 func.sum(StageRunRow.items),
                 func.max(StageRunRow.attempts),

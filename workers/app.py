@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from celery import Celery
+from kombu import Queue
 
-from shared.catalogue import CPU_QUEUE, ROUTES
+from shared.catalogue import CPU_QUEUE, GPU_QUEUE, ROUTES
 from shared.settings import load_settings
 
 _SETTINGS = load_settings()
@@ -15,6 +16,8 @@ TASK_SECONDS = 1800
 app = Celery("smilereel", broker=_SETTINGS.redis_url, backend=_SETTINGS.redis_url)
 app.conf.update(
     task_routes=ROUTES,
+    # Named, so that Flower shows both; a worker takes its own by -Q.
+    task_queues=(Queue(CPU_QUEUE), Queue(GPU_QUEUE)),
     task_default_queue=CPU_QUEUE,
     task_serializer="json",
     result_serializer="json",

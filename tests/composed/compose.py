@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import cv2
@@ -62,10 +63,12 @@ def compose_lesson(data_dir: Path, folder: Path, *, seconds: int = 720, fps: int
     after: list[tuple[int, int, Scene]] = [(seconds, seconds + STUDENT_STAYS_ON_SECONDS, "child_smile")]
     try:
         before_gap = [row for row in rows if row[1] <= gap_start]
-        encode_video(folder / "student-1.mp4", _frames(before_gap, box, sensor, fps, shown), fps, crf=25)
+        encode_video(folder / "student-1.mp4", _frames(before_gap, box, sensor, fps, shown), fps, crf=25, bits_per_second=140_000)
         shown.append(Stretch(gap_start, gap_end, "off"))
         after_gap = [row for row in rows if row[0] >= gap_end]
-        encode_video(folder / "student-2.mp4", _frames(after_gap + after, box, sensor, fps, shown), fps, crf=25)
+        encode_video(
+            folder / "student-2.mp4", _frames(after_gap + after, box, sensor, fps, shown), fps, crf=25, bits_per_second=140_000
+        )
     finally:
         box.close()
     teacher_off, teacher_back = teacher_gap(seconds)
@@ -86,7 +89,7 @@ def compose_lesson(data_dir: Path, folder: Path, *, seconds: int = 720, fps: int
     }
     path = folder / "LESSON.json"
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    disconnects = {
+    disconnects: dict[str, tuple[tuple[datetime, datetime], ...]] = {
         "student": ((at(gap_start), at(gap_end)),),
         "teacher": ((at(teacher_off), at(teacher_back)),),
     }

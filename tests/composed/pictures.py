@@ -78,10 +78,10 @@ class PictureBox:
             people.append(next(self._adults))
         portraits = [Portrait(file, self._picture(file), self._boxes[file]) for file in people]
         if len(portraits) == 1:
-            width = self._lot.uniform(100, 190)
-            return _seat(blurred, portraits[0], MARGIN + self._lot.uniform(250, 390), width), (people[0],)
-        canvas = _seat(blurred, portraits[1], MARGIN + 470, 135)
-        return _seat(canvas, portraits[0], MARGIN + 180, 125), tuple(people)
+            x, y = MARGIN + self._lot.uniform(250, 390), MARGIN + self._lot.uniform(215, 265)
+            return _seat(blurred, portraits[0], x, y, self._lot.uniform(105, 190)), (people[0],)
+        canvas = _seat(blurred, portraits[1], MARGIN + 465, MARGIN + 220, 130)
+        return _seat(canvas, portraits[0], MARGIN + 185, MARGIN + 260, 120), tuple(people)
 
     def _dealt(self, files: list[str]) -> Iterator[str]:
         shuffled = sorted(files)
@@ -123,21 +123,20 @@ def _covering(picture: Picture, width: int, height: int) -> Picture:
     return np.asarray(large[top : top + height, left : left + width], np.uint8)
 
 
-def _seat(canvas: Picture, portrait: Portrait, face_x: float, face_width: float) -> Picture:
-    """The portrait set before the canvas, its face this wide and centred at `face_x`, its rim fading into the background."""
+def _seat(canvas: Picture, portrait: Portrait, face_x: float, face_y: float, face_width: float) -> Picture:
+    """The portrait set before the canvas, its face this wide and centred there, its rim fading into the background."""
     x1, y1, x2, y2 = portrait.face_xyxy
     scale = face_width / (x2 - x1)
     height, width = portrait.picture.shape[:2]
-    # The picture's lower edge lies at the frame's, as a sitter's chest does, unless that would push the face out at the top.
-    top = max(canvas.shape[0] - 10 - height * scale, MARGIN + 24 - (y1 - 0.25 * (y2 - y1)) * scale)
-    matrix = np.array([[scale, 0, face_x - (x1 + x2) / 2 * scale], [0, scale, top]], np.float32)
-    size = (canvas.shape[1], canvas.shape[0])
-    inside: Picture = np.zeros((height, width), np.uint8)
-    rim = round(0.07 * width)
+    # What the picture lacks below is drawn out of its last rows, as a chest; the other sides fade.
+    taller = cv2.copyMakeBorder(portrait.picture, 0, 2 * height, 0, 0, cv2.BORDER_REPLICATE)
+    taller[height:] = cv2.GaussianBlur(taller[height - 2 : height], (0, 0), sigmaX=width / 14, sigmaY=0.1)[1]
+    inside: Picture = np.zeros(taller.shape[:2], np.uint8)
+    rim = max(2, round(0.06 * width))
     inside[rim:, rim:-rim] = 255
     soft = cv2.GaussianBlur(inside, (0, 0), rim / 2.2)
-    # Only whole pixels of the picture count: beyond them there is nothing but black.
-    alpha = cv2.warpAffine(soft, matrix, size, flags=cv2.INTER_LINEAR)[..., None].astype(np.float32) / 255
-    shrinking = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    placed = cv2.warpAffine(portrait.picture, matrix, size, flags=shrinking, borderMode=cv2.BORDER_REPLICATE)
+    matrix = np.array([[scale, 0, face_x - (x1 + x2) / 2 * scale], [0, scale, face_y - (y1 + y2) / 2 * scale]], np.float32)
+    size = (canvas.shape[1], canvas.shape[0])
+    alpha = cv2.warpAffine(soft, matrix, size)[..., None].astype(np.float32) / 255
+    placed = cv2.warpAffine(taller, matrix, size, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(placed * alpha + canvas * (1 - alpha), np.uint8)

@@ -103,7 +103,8 @@ class EmbeddedRuntime:
 
     def _specification(self) -> dict[str, Any]:
         commands = {"valkey": self._valkey(), "cpu": _worker("cpu", CPU_QUEUE), "gpu": [*_worker("gpu", GPU_QUEUE), *_SPAWN]}
-        environment = _environment(self.settings)
+        # What the parts leave in the temporary folder goes with the runtime folder.
+        environment = {**_environment(self.settings), "TMPDIR": str(self._runtime)}
         processes = [
             {
                 "name": name,

@@ -4,6 +4,8 @@ nobody labelled, it counts neither way."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.inputs import Pixels
-from workers.training.datasets import Boxes, scenes
+from workers.training.datasets import Boxes, Scene, scenes
 
 DNN_SIDE = 300
 DNN_MEAN = (104.0, 117.0, 123.0)
@@ -75,25 +77,34 @@ def iou_matrix(ones: Boxes, others: Boxes) -> NDArray[np.float32]:
     return np.asarray(shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9), np.float32)
 
 
+def unlabelled(scene: Scene, dnn: OpenCvDnn, yunet: YuNet) -> Boxes:
+    """Faces of a scene that both baselines see and nobody labelled; `dnn` at the lower score `DNN_AGREES`."""
+    if scene.source == "teddy":
+        # A teddy bear's face is exactly what the detector must learn to pass over.
+        return scene.boxes[:0]
+    boxes, theirs = yunet(scene.picture)[0], dnn(scene.picture)[0]
+    if not len(boxes) or not len(theirs):
+        return boxes[:0]
+    agreed = boxes[iou_matrix(boxes, theirs).max(1) >= SAME_FACE_IOU]
+    if len(scene.boxes) and len(agreed):
+        agreed = agreed[iou_matrix(agreed, scene.boxes).max(1) < SAME_FACE_IOU]
+    return np.asarray(agreed, np.float32)
+
+
+def with_unlabelled(known: Iterable[Scene], baselines: Path) -> list[Scene]:
+    """The scenes with what `unlabelled` finds added to the boxes that count neither way."""
+    dnn, yunet = OpenCvDnn(baselines, DNN_AGREES), YuNet(baselines)
+    return [replace(scene, ignored=np.concatenate([scene.ignored, unlabelled(scene, dnn, yunet)])) for scene in known]
+
+
 def unlabelled_faces(data: Path, baselines: Path, work: Path) -> dict[str, list[list[float]]]:
-    """Boxes by file that both baselines see and nobody labelled: they count neither way. Computed once, then read from `work`."""
+    """Those boxes by file for the splits that training looks at, computed once and then read from `work`."""
     kept = work / "unlabelled_faces.json"
     if kept.exists():
         stored: dict[str, list[list[float]]] = json.loads(kept.read_text(encoding="utf-8"))
         return stored
     dnn, yunet = OpenCvDnn(baselines, DNN_AGREES), YuNet(baselines)
-    found: dict[str, list[list[float]]] = {}
-    for scene in scenes(data, ("train", "valid", "test")):
-        if scene.source == "teddy":
-            # A teddy bear's face is exactly what the detector must learn to pass over.
-            continue
-        theirs, boxes = dnn(scene.picture)[0], yunet(scene.picture)[0]
-        if len(boxes) and len(theirs):
-            agreed = boxes[iou_matrix(boxes, theirs).max(1) >= SAME_FACE_IOU]
-            if len(scene.boxes) and len(agreed):
-                agreed = agreed[iou_matrix(agreed, scene.boxes).max(1) < SAME_FACE_IOU]
-            if len(agreed):
-                found[scene.file] = agreed.round(1).tolist()
+    found = {scene.file: unlabelled(scene, dnn, yunet).round(1).tolist() for scene in scenes(data, ("train", "valid"))}
     work.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(found), encoding="utf-8")
+    kept.write_text(json.dumps({file: boxes for file, boxes in found.items() if boxes}), encoding="utf-8")
     return found

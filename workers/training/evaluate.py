@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from workers.gpu.classify import score_faces
 from workers.gpu.detect import score_shoulders
 from workers.gpu.weights import MODEL_NAMES, Models, load_models
 from workers.inputs import clahe
-from workers.training.archive import DEFAULT_BASELINES, DEFAULT_DATA, DEFAULT_WORK
+from workers.training.archive import DEFAULT_BASELINES, DEFAULT_DATA
 from workers.training.augment import enlarged
-from workers.training.baselines import Found, OpenCvDnn, YuNet, unlabelled_faces
+from workers.training.baselines import Found, OpenCvDnn, YuNet, with_unlabelled
 from workers.training.datasets import Faces, Scene, age_faces, age_groups, scenes, smile_faces
 from workers.training.detector import found_by, poor_twins
 from workers.training.scoring import auc, judge, rates
@@ -35,17 +36,17 @@ ARTICLE_SMILE_AUC = 0.93
 FER_SIDE = 48
 
 
-def detector_rows(models: Models, data: Path, baselines: Path, work: Path, every: int = 1) -> list[Row]:
+def detector_rows(models: Models, data: Path, baselines: Path, every: int = 1) -> list[Row]:
     """Recall and precision of OpenCV's DNN, YuNet and ours on the test split and on its low-quality twin.
 
     Args:
         models: with a detector.
         data: the labelled pictures.
         baselines: OpenCV's detectors.
-        work: where the list of faces that nobody labelled is kept.
         every: take each n-th picture only.
     """
-    normal = list(scenes(data, ("test",), unlabelled_faces(data, baselines, work)))[::every]
+    picked = scenes(data, ("test",))
+    normal = with_unlabelled(islice(picked, 0, None, every), baselines)
     dnn, yunet = OpenCvDnn(baselines), YuNet(baselines)
     finders: dict[str, Callable[[Sequence[Scene]], list[Found]]] = {
         "OpenCV DNN": lambda side: [dnn(scene.picture) for scene in side],
@@ -140,7 +141,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--baselines", type=Path, default=DEFAULT_BASELINES)
-    parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
     parser.add_argument("--model", choices=MODEL_NAMES, action="append", help="may be given more than once; all by default")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
     options = parser.parse_args()
@@ -150,7 +150,7 @@ def main() -> None:
     rows: list[Row] = []
     for name in options.model or MODEL_NAMES:
         if name == "detector":
-            rows += detector_rows(models, options.data, options.baselines, options.work)
+            rows += detector_rows(models, options.data, options.baselines)
         elif name == "smile":
             rows += smile_rows(models, options.data)
         elif name == "age":

@@ -56,7 +56,7 @@ def test_out_of_memory_halves_the_batch() -> None:
 @pytest.mark.parametrize(
     "crops", [np.zeros((2, 64, 65), np.uint8), np.zeros((64, 64), np.uint8), np.zeros((1, 64, 64), np.float32)]
 )
-def test_crops_of_another_kind_are_refused(crops: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_crops_of_another_kind_are_refused(crops: np.ndarray) -> None:
     with pytest.raises(ValueError, match="N x 64 x 64"):
         score_faces(random_models(), crops)
 

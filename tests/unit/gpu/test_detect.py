@@ -37,7 +37,7 @@ class Puppet:
         return logits, deltas
 
 
-def puppet_faces(puppet: Puppet, frame: np.ndarray, **options: object) -> list[tuple[list[float], float]]:  # type: ignore[type-arg]
+def puppet_faces(puppet: Puppet, frame: np.ndarray, **options: object) -> list[tuple[list[float], float]]:
     models = replace(random_models(), detector=cast(FaceDetector, puppet))
     faces = detect_faces(models, [frame], **options)[0]  # type: ignore[arg-type]
     return [([round(corner, 1) for corner in face.box.xyxy], round(face.score, 2)) for face in faces]

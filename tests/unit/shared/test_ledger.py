@@ -74,6 +74,15 @@ def test_attempts_count_until_a_run_ends(ledger: Ledger) -> None:
     assert ledger.progress("lesson-1", "v2") == {}
 
 
+def test_progress_counts_every_finished_run(ledger: Ledger) -> None:
+    ledger.accept(a_lesson())
+    for index in range(5):
+        ledger.stage_started("lesson-1", "v1", "detect_faces", index)
+        ledger.stage_finished("lesson-1", "v1", "detect_faces", index, seconds=0.5, items=10)
+    progress = ledger.progress("lesson-1", "v1")["detect_faces"]
+    assert (progress.finished, progress.seconds, progress.items, progress.attempts) == (5, 2.5, 50, 0)
+
+
 def test_writers_at_once_lose_nothing(ledger: Ledger) -> None:
     ledger.accept(a_lesson())
     with ThreadPoolExecutor(8) as pool:
