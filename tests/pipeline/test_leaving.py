@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,20 @@ def runtime_parent() -> Iterator[Path]:
         yield Path(folder)
 
 
-def start(arguments: list[str], runtime_parent: Path, cwd: Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def started(recording: Path, out: Path, runtime_parent: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A run in the middle of its work: the supervisor, Valkey and both workers are there."""
     environment = {**os.environ, "TMPDIR": str(runtime_parent)}
-    command = [sys.executable, "-m", "workers", *arguments]
-    return subprocess.Popen(command, env=environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "workers", "run", "--student", str(recording), "--out", str(out)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as parent:
+        assert wait_until(lambda: len(others(runtime_parent, parent.pid)) >= 4, 30)
+        assert wait_until(lambda: len(supervisors(runtime_parent, parent.pid)) == 1, 10)
+        yield parent
+
+
+def supervisors(runtime_parent: Path, parent: int) -> list[int]:
+    named = set(processes_of("local/supervisor.py"))
+    return [process for process in others(runtime_parent, parent) if process in named]
 
 
 def others(runtime_parent: Path, parent: int) -> list[int]:
@@ -37,28 +48,25 @@ def others(runtime_parent: Path, parent: int) -> list[int]:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
 def test_ended_in_the_middle(how: signal.Signals, tmp_path: Path, runtime_parent: Path) -> None:
-    write_video(tmp_path / "me.mp4", seconds=12)
+    recording = write_video(tmp_path / "me.mp4", seconds=12)
     out = tmp_path / "out put"
-    arguments = ["run", "--student", str(tmp_path / "me.mp4"), "--out", str(out)]
-    parent = start(arguments, runtime_parent, tmp_path)
-    # The supervisor, Valkey and both workers.
-    assert wait_until(lambda: len(others(runtime_parent, parent.pid)) >= 4, 30)
-    parent.send_signal(how)
-    parent.wait(20)
-    assert wait_until(lambda: not processes_of(str(runtime_parent)), 15), "a process was left behind"
-    assert wait_until(lambda: not list(runtime_parent.iterdir()), 5), "a socket was left behind"
-    assert not (out / "lesson.json").exists(), "nothing half-made"
-    expected = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
-    assert parent.returncode == expected[how]
+    with started(recording, out, runtime_parent) as parent:
+        parent.send_signal(how)
+        parent.wait(20)
+        assert wait_until(lambda: not processes_of(str(runtime_parent)), 15), "a process was left behind"
+        assert wait_until(lambda: not list(runtime_parent.iterdir()), 5), "a socket was left behind"
+        assert not (out / "lesson.json").exists(), "nothing half-made"
+        assert parent.returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[how]
 
 
 def test_the_supervisor_is_killed(tmp_path: Path, runtime_parent: Path) -> None:
-    write_video(tmp_path / "me.mp4", seconds=12)
-    parent = start(["run", "--student", str(tmp_path / "me.mp4"), "--out", str(tmp_path / "out")], runtime_parent, tmp_path)
-    assert wait_until(lambda: len(others(runtime_parent, parent.pid)) >= 4, 30)
-    (supervisor,) = [p for p in processes_of("supervisor.py") if p in others(runtime_parent, parent.pid)]
-    os.kill(supervisor, signal.SIGKILL)
-    _, errors = parent.communicate(timeout=30)
-    assert parent.returncode == 1
-    assert b"supervisor" in errors
-    assert wait_until(lambda: not processes_of(str(runtime_parent)), 15)
+    recording = write_video(tmp_path / "me.mp4", seconds=12)
+    with started(recording, tmp_path / "out", runtime_parent) as parent:
+        (supervisor,) = supervisors(runtime_parent, parent.pid)
+        os.kill(supervisor, signal.SIGKILL)
+        _, errors = parent.communicate(timeout=30)
+        last = errors.decode().strip().splitlines()[-1]
+        assert parent.returncode == 1, errors
+        assert last.startswith("smilereel: The "), errors
+        assert "start the command again" in last or "its log is" in last, errors
+        assert wait_until(lambda: not processes_of(str(runtime_parent)), 15)

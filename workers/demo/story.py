@@ -19,7 +19,7 @@ class Stretch:
 
     `smile`: Eileen Collins's whole face, upright, smiling. `lamp` and `dark`: she smiles, but a lamp shines into the
     camera or the room is dark. `visitor`: Grace Hopper alone, not smiling. `empty`: only the chair. `change`: somebody
-    comes or goes. `off`: the student is disconnected.
+    comes or goes, and may already or still be seen whole. `off`: the student is disconnected.
     """
 
     start: float

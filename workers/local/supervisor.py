@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
-GRACE_SECONDS = 4.0
+# Whatever runs is memoised and begun again by the next run, so nobody has to wait for it.
+GRACE_SECONDS = 1.5
 POLL_SECONDS = 0.2
 
 

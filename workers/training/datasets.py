@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,11 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.inputs import Pixels, grey_crop
+from workers.inputs import FACE_CROP_SIDE, Pixels, grey_crop
 from workers.training.archive import Archive
 from workers.training.splits import Split, split_of
 
 Boxes = NDArray[np.float32]
+# Children whose smile was labelled by eye for this project; pictures on which one cannot decide are not in it.
+CHILDREN_LABELS = Path(__file__).parent / "labels" / "children_smiles.csv"
+# What facial_expressions calls faces that SMILEsmileD only calls non-smiles: grimaces that are easily taken for smiles.
+FEELINGS = ("anger", "contempt", "disgust", "fear", "sadness", "surprise")
 TODDLER_BELOW, CHILD_BELOW, ADULT_FROM = 5, 15, 18
 
 
@@ -112,8 +117,31 @@ def smile_faces(data: Path, splits: tuple[Split, ...], every: int = 1) -> Faces:
     for row in archive.rows("labels.csv"):
         target = smile_target(row["label"], row["other_label"])
         if row["identity"] and target is not None and split_of(row["identity"]) in splits:
-            chosen.append((row["file"], row["source"], float(target)))
+            source = "feelings" if row["other_label"] in FEELINGS else row["source"]
+            chosen.append((row["file"], source, float(target)))
     return _faces(archive, chosen[::every])
+
+
+def children_smiles(data: Path, splits: tuple[Split, ...]) -> Faces:
+    """Children of the age sets whose smile was labelled by eye, of these splits; `targets` 1 a smile, 0 none."""
+    archive = Archive(data, "age")
+    labels = {row["file"]: row["label"] for row in csv.DictReader(CHILDREN_LABELS.read_text(encoding="utf-8").splitlines())}
+    chosen = [
+        (row["file"], "children", float(labels[row["file"]] == "smile"))
+        for row in archive.rows("labels.csv")
+        if row["file"] in labels and split_of(row["identity"] or row["file"]) in splits
+    ]
+    return _faces(archive, chosen)
+
+
+def together(ones: Faces, others: Faces) -> Faces:
+    """Two sets of faces as one."""
+    return Faces(
+        np.concatenate([ones.crops, others.crops]),
+        np.concatenate([ones.targets, others.targets]),
+        ones.files + others.files,
+        ones.sources + others.sources,
+    )
 
 
 def age_faces(data: Path, splits: tuple[Split, ...], every: int = 1) -> Faces:
@@ -134,6 +162,8 @@ def age_groups(ages: NDArray[np.float32]) -> NDArray[np.str_]:
 
 
 def _faces(archive: Archive, chosen: list[tuple[str, str, float]]) -> Faces:
-    crops = np.stack([grey_crop(archive.picture(file)) for file, _, _ in chosen])
+    crops = np.zeros((len(chosen), FACE_CROP_SIDE, FACE_CROP_SIDE), np.uint8)
+    for crop, (file, _, _) in zip(crops, chosen, strict=True):
+        crop[:] = grey_crop(archive.picture(file))
     targets = np.array([target for _, _, target in chosen], np.float32)
     return Faces(crops, targets, [file for file, _, _ in chosen], [source for _, source, _ in chosen])

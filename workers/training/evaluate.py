@@ -24,7 +24,7 @@ from workers.inputs import clahe
 from workers.training.archive import DEFAULT_BASELINES, DEFAULT_DATA
 from workers.training.augment import enlarged
 from workers.training.baselines import Found, OpenCvDnn, YuNet, with_unlabelled
-from workers.training.datasets import Faces, Scene, age_faces, age_groups, scenes, smile_faces
+from workers.training.datasets import Faces, Scene, age_faces, age_groups, children_smiles, scenes, smile_faces
 from workers.training.detector import found_by, poor_twins
 from workers.training.scoring import auc, judge, rates
 from workers.training.shoulder_frames import composed
@@ -81,10 +81,11 @@ def smile_rows(models: Models, data: Path, every: int = 1) -> list[Row]:
     small = np.stack([enlarged(crop, FER_SIDE / crop.shape[0]) for crop in faces.crops])
     sources = np.array(faces.sources)
     rows = [_auc_row("smile", "test split", faces.targets, score)]
-    rows += [
-        _auc_row("smile", name, faces.targets[sources == name], score[sources == name]) for name in sorted(set(sources.tolist()))
-    ]
-    rows.append(_auc_row("smile", "at 48 px", faces.targets, _scores(models, small)[0]))
+    both = ("facial_expressions", "smilesmiled")
+    rows += [_auc_row("smile", name, faces.targets[sources == name], score[sources == name]) for name in both]
+    children = children_smiles(data, ("test",))
+    rows.append(_auc_row("smile", "children of the age sets", children.targets, _scores(models, children.crops)[0]))
+    rows.append(_auc_row("smile", "LFW at 48 px", faces.targets, _scores(models, small)[0]))
     rows.append({"model": "smile", "pictures": "the article's own frames", "by": "the article", "auc": ARTICLE_SMILE_AUC})
     at = models.thresholds["smile"]
     rows[0]["threshold"] = at

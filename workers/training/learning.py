@@ -28,7 +28,7 @@ BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One training: which model, how long, where its checkpoint lies, whether to go on with it.
+    """One training: which model, how long (`epochs`, or as many as the minutes allow), where its checkpoint lies, whether to go on.
 
     `validate` takes a network and gives its score (higher is better) and its operating point; it never sees the test split.
     """
@@ -36,6 +36,7 @@ class Plan:
     name: str
     architecture: str
     minutes: float
+    epochs: int | None
     work: Path
     resume: bool
     validate: Callable[[nn.Module], tuple[float, float]]
@@ -127,7 +128,7 @@ def train(plan: Plan, network: nn.Module, dataset: Any, loss: Callable[[Tensor, 
         learner.opt.load_state_dict(state["optimiser"])
         keeper.best, first, epochs = state["best"], state["epoch"], state["epochs"]
     else:
-        epochs = max(round(plan.minutes * 60 / (_seconds_per_step(network, dataset, loss) * steps_per_epoch)), 2)
+        epochs = plan.epochs or max(round(plan.minutes * 60 / (_seconds_per_step(network, dataset, loss) * steps_per_epoch)), 2)
     print(f"{plan.name}: {epochs} epochs of {steps_per_epoch} steps, from epoch {first}", flush=True)
     with learner.no_logging():
         learner.fit_one_cycle(epochs, plan.learning_rate, start_epoch=first)

@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where checkpoints lie")
     parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--epochs", type=int, help="instead of as many as the minutes allow")
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
@@ -63,6 +64,7 @@ def main() -> None:
         name="shoulder",
         architecture="shoulder-mobilenetv2-160x128",
         minutes=options.minutes,
+        epochs=options.epochs,
         work=options.work,
         resume=options.resume,
         validate=validate,
