@@ -39,7 +39,9 @@ def open_video(path: Path, *, threads: int = 1) -> Iterator[tuple[InputContainer
             metadata_errors="ignore",
         )
     except av.error.ArgumentError as error:
-        raise RecordingUnreadable(f"The recording {name} is no video of an accepted kind; send the camera's recording.") from error
+        raise RecordingUnreadable(
+            f"The recording {name} is no video of an accepted kind; send the camera's recording."
+        ) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise RecordingUnreadable(
             f"The recording {name} cannot be opened: {describe_fault(error)}; check that it is a whole video file."

@@ -19,6 +19,12 @@ from shared.reel import Moment, NoReelReason
 SAME_PICTURE = 1.0
 ALIKE = 6.0
 EDGE_PIXELS = 2.0
+SMALLEST_GAP_SECONDS = 0.9
+# What is wished for, the most first: how sure each smile is, and which share of the wished distance lies between two.
+_WISHES = (
+    *((0.95, 1.0), (0.95, 0.75), (0.85, 1.0), (0.85, 0.75), (0.95, 0.5), (0.7, 1.0), (0.85, 0.5), (0.95, 0.35)),
+    *((0.7, 0.5), (0.85, 0.35), (0.7, 0.35), (0.0, 1.0), (0.0, 0.5), (0.0, 0.2), (0.0, 0.0)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ def pick_moments(plan: LessonPlan, readings: Sequence[FrameReading], rules: Pick
     if not shown:
         return Outcome(moments=[], reason=NoReelReason.NO_CHILD_ALONE)
     candidates = [
-        Candidate(reading, face, face.p_smile * (0.35 + 0.65 * face.quality))
+        Candidate(reading, face, face.p_smile**2 * (0.35 + 0.65 * face.quality))
         for reading, face in shown
         if face.p_smile is not None and face.p_smile >= rules.min_p_smile
     ]
@@ -106,15 +112,13 @@ def _is_cut(face: FaceReading, reading: FrameReading) -> bool:
 
 
 def _choose(candidates: Sequence[Candidate], n_seconds: int, rules: PickRules) -> list[Candidate]:
-    """The widest spread and the most variety that still give enough moments."""
-    if len(candidates) < rules.n_moments:
-        return list(candidates)
+    """The surest smiles that still fill the reel with a good spread and variety; then less spread, then less sure smiles."""
     widest = min(rules.spread_seconds, n_seconds / (rules.n_moments * 1.5))
-    gaps = [max(widest * share, 0.9) for share in (1.0, 0.75, 0.5, 0.35, 0.2, 0.0)]
     chosen: list[Candidate] = []
-    for gap in gaps:
-        for alike in (ALIKE, ALIKE / 2, SAME_PICTURE):
-            chosen = _spread(candidates, n_seconds, rules.n_moments, gap, alike)
+    for floor, share in _WISHES:
+        sure = [candidate for candidate in candidates if (candidate.face.p_smile or 0.0) >= floor]
+        for alike in (ALIKE, ALIKE / 2, SAME_PICTURE) if floor == 0.0 else (ALIKE, ALIKE / 2):
+            chosen = _spread(sure, n_seconds, rules.n_moments, max(widest * share, SMALLEST_GAP_SECONDS), alike)
             if len(chosen) == rules.n_moments:
                 return chosen
     return chosen

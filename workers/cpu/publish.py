@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shared.catalogue import STAGES
 from shared.lesson import at_second, is_nominal
 from shared.records import FrameReading, LessonPlan, Outcome, Skipped, StageProgress, to_iso
 from shared.reel import Reel
@@ -67,7 +68,7 @@ def lesson_json(
         "reel": reel.model_dump() if reel else None,
         "stages": [
             {"name": name, "seconds": round(done.seconds, 3), "runs": done.finished, "items": done.items}
-            for name, done in stages.items()
+            for name, done in sorted(stages.items(), key=lambda stage: STAGES.index(stage[0]))
         ],
         "skipped": [skip.model_dump(exclude_none=True) for skip in skipped],
     }

@@ -30,12 +30,14 @@ def run_in_batches(items: Sequence[Item], batch_size: int, run: Callable[[Sequen
         batch = items[len(results) : len(results) + batch_size]
         try:
             results.extend(run(batch))
+            continue
         except torch.OutOfMemoryError:
             if len(batch) == 1:
                 raise
-            batch_size = max(len(batch) // 2, 1)
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+        # Outside the handler, or the error's traceback would still hold the tensors that have to go.
+        batch_size = len(batch) // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
     return results
 
 
