@@ -37,7 +37,7 @@ class Wire:
             return
         client = redis.Redis(unix_socket_path=str(sockets[0]))
         try:
-            with client.monitor() as monitor:
+            with client.monitor() as monitor:  # type: ignore[no-untyped-call]
                 for command in monitor.listen():
                     self.commands.append(command["command"])
         except (redis.ConnectionError, ValueError):

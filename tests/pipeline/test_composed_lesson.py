@@ -7,10 +7,8 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,7 +33,7 @@ class Processed:
 
 
 @pytest.fixture(scope="module")
-def processed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processed]:
+def processed(tmp_path_factory: pytest.TempPathFactory) -> Processed:
     if not (DEFAULT_DATA / "det.tar").is_file():
         if os.environ.get("CI") == "true":
             pytest.fail("the labelled pictures are missing")
@@ -45,7 +43,7 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processed]:
     out = folder / "out"
     result = run_lesson(read_lesson_file(lesson.path), out)
     record = json.loads((out / "lesson.json").read_text())
-    yield Processed(lesson, result, record, list(csv.DictReader(io.StringIO((out / "seconds.csv").read_text()))))
+    return Processed(lesson, result, record, list(csv.DictReader(io.StringIO((out / "seconds.csv").read_text()))))
 
 
 def off_by(text: str, truth: datetime) -> float:

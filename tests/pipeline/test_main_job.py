@@ -8,7 +8,6 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +49,7 @@ class DemoRun:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     folder = tmp_path_factory.mktemp("the demo")
     lesson_file = render_demo_lesson(folder)
     with tempfile.TemporaryDirectory(prefix="sr-") as short, pytest.MonkeyPatch.context() as patch:
@@ -59,7 +58,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
         with Wire(Path(short)) as wire:
             result = run_lesson(read_lesson_file(lesson_file), folder / "out", lesson_file=lesson_file)
         assert not list(Path(short).iterdir())
-    yield DemoRun(lesson_file, folder / "out", result, wire)
+    return DemoRun(lesson_file, folder / "out", result, wire)
 
 
 def test_a_reel_of_nine_frames_comes_out(demo: DemoRun) -> None:

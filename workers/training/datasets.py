@@ -18,6 +18,8 @@ from workers.training.splits import Split, split_of
 Boxes = NDArray[np.float32]
 # Children whose smile was labelled by eye for this project; pictures on which one cannot decide are not in it.
 CHILDREN_LABELS = Path(__file__).parent / "labels" / "children_smiles.csv"
+# Pictures of the age sets to be measured on that are the same photograph as one to be trained on (`doubles.py` found them).
+DOUBLES = Path(__file__).parent / "labels" / "age_doubles.csv"
 # What facial_expressions calls faces that SMILEsmileD only calls non-smiles: grimaces that are easily taken for smiles.
 FEELINGS = ("anger", "contempt", "disgust", "fear", "sadness", "surprise")
 TODDLER_BELOW, CHILD_BELOW, ADULT_FROM = 5, 15, 18
@@ -125,11 +127,12 @@ def smile_faces(data: Path, splits: tuple[Split, ...], every: int = 1) -> Faces:
 def children_smiles(data: Path, splits: tuple[Split, ...]) -> Faces:
     """Children of the age sets whose smile was labelled by eye, of these splits; `targets` 1 a smile, 0 none."""
     archive = Archive(data, "age")
-    labels = {row["file"]: row["label"] for row in csv.DictReader(CHILDREN_LABELS.read_text(encoding="utf-8").splitlines())}
+    labels = {row["file"]: row["label"] for row in _label_file(CHILDREN_LABELS)}
+    left_out = {row["file"] for row in _label_file(DOUBLES)}
     chosen = [
         (row["file"], "children", float(labels[row["file"]] == "smile"))
         for row in archive.rows("labels.csv")
-        if row["file"] in labels and split_of(row["identity"] or row["file"]) in splits
+        if row["file"] in labels and row["file"] not in left_out and split_of(row["identity"] or row["file"]) in splits
     ]
     return _faces(archive, chosen)
 
@@ -144,15 +147,27 @@ def together(ones: Faces, others: Faces) -> Faces:
     )
 
 
-def age_faces(data: Path, splits: tuple[Split, ...], every: int = 1) -> Faces:
-    """Faces with their ages of these splits; UTKFace names no person, so there each picture stands for itself."""
+def age_faces(data: Path, splits: tuple[Split, ...], every: int = 1, doubles: bool = False) -> Faces:
+    """Faces with their ages of these splits; UTKFace names no person, so there each picture stands for itself.
+
+    Args:
+        data: the data folder.
+        splits: which sides to read.
+        every: take each n-th picture only.
+        doubles: also take the pictures that are the same photograph as one of the training split.
+    """
     archive = Archive(data, "age")
+    left_out = set() if doubles else {row["file"] for row in _label_file(DOUBLES)}
     chosen = [
         (row["file"], row["source"], float(row["age"]))
         for row in archive.rows("labels.csv")
-        if split_of(row["identity"] or row["file"]) in splits
+        if split_of(row["identity"] or row["file"]) in splits and row["file"] not in left_out
     ]
     return _faces(archive, chosen[::every])
+
+
+def _label_file(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 def age_groups(ages: NDArray[np.float32]) -> NDArray[np.str_]:

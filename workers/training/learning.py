@@ -51,12 +51,15 @@ class KeepBest(Callback):  # type: ignore[misc]
         super().__init__()
         self.plan = plan
         self.best = -1.0
+        self.first = 0
+        self.steps = 0
         self.average = deepcopy(network)
 
     def after_batch(self) -> None:
         if not self.learn.training:
             return
-        decay = min(AVERAGE_DECAY, (1 + self.learn.train_iter) / (10 + self.learn.train_iter))
+        self.steps += 1
+        decay = min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
             for mine, theirs in zip(self.average.state_dict().values(), self.learn.model.state_dict().values(), strict=True):
                 if mine.dtype.is_floating_point:
@@ -65,6 +68,9 @@ class KeepBest(Callback):  # type: ignore[misc]
                     mine.copy_(theirs)
 
     def after_epoch(self) -> None:
+        # fastai skips the epochs before a checkpoint, but still announces each of them.
+        if self.learn.epoch < self.first:
+            return
         network = deepcopy(self.average).eval()
         score, threshold = self.plan.validate(network)
         line = f"{time.strftime('%H:%M:%S')} {self.plan.name} epoch {self.learn.epoch + 1}/{self.learn.n_epoch} valid {score:.5f}"
@@ -127,6 +133,7 @@ def train(plan: Plan, network: nn.Module, dataset: Any, loss: Callable[[Tensor, 
         learner.create_opt()
         learner.opt.load_state_dict(state["optimiser"])
         keeper.best, first, epochs = state["best"], state["epoch"], state["epochs"]
+        keeper.first, keeper.steps = first, first * steps_per_epoch
     else:
         epochs = plan.epochs or max(round(plan.minutes * 60 / (_seconds_per_step(network, dataset, loss) * steps_per_epoch)), 2)
     print(f"{plan.name}: {epochs} epochs of {steps_per_epoch} steps, from epoch {first}", flush=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from shared.lesson import Subject
@@ -32,7 +34,7 @@ def test_moments_are_spread_over_the_lesson() -> None:
     # The brightest smiles all lie in the first minute.
     seen = readings(range(60), p_smile=0.99) + readings(range(60, 900), p_smile=0.9)
     times = sorted(m.pts_seconds for m in pick_moments(a_plan(900), seen, RULES).moments)
-    assert all(later - earlier >= RULES.spread_seconds for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= RULES.spread_seconds for earlier, later in itertools.pairwise(times))
     assert [int(t // 100) for t in times] == list(range(9)), "one of each ninth of the lesson"
 
 

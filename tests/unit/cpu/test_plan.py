@@ -56,7 +56,7 @@ def test_after_a_reconnect_the_later_recording_is_the_live_one() -> None:
 
 def test_one_side_without_a_usable_recording_is_refused() -> None:
     skipped = [Skipped(side="teacher", recording=0, reason="The recording teacher.mp4 is empty.")]
-    with pytest.raises(RecordingUnreadable, match="teacher.mp4 is empty"):
+    with pytest.raises(RecordingUnreadable, match=r"teacher\.mp4 is empty"):
         make_plan(a_lesson(), {"student": measured((0, 60)), "teacher": []}, skipped, PlanLimits())
 
 

@@ -37,7 +37,7 @@ def test_redis_being_away_neither_fails_nor_blocks(settings: Settings) -> None:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_what_is_refused_at_the_door(settings: Settings) -> None:
-    with pytest.raises(ConsentMissing, match="consent.process"):
+    with pytest.raises(ConsentMissing, match=r"consent\.process"):
         enqueue_lesson(lesson_document(consent={"reel": True}), settings=settings)
     with pytest.raises(LessonInvalid):
         enqueue_lesson(lesson_document(extra=1), settings=settings)

@@ -1,0 +1,87 @@
+"""The command line's own manners; what the commands do is tested with the real parts in tests/pipeline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shared.errors import SettingsInvalid
+from shared.settings import Settings, describe, load_settings
+from tests.builders import lesson_document
+from workers.__main__ import COMMANDS, main
+
+
+@pytest.fixture(autouse=True)
+def _fresh_settings() -> None:
+    load_settings.cache_clear()
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(["--help"])
+    assert leaving.value.code == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["run"], ["run", "--out"]])
+def test_a_wrong_call_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    assert leaving.value.code == 2
+    assert "usage: smilereel" in capsys.readouterr().err
+
+
+def test_schema_prints_the_lessons_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    assert main(["schema"]) == 0
+    jsonschema.validate(lesson_document(), json.loads(capsys.readouterr().out))
+
+
+def test_settings_tell_value_source_and_meaning(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SMILEREEL_REEL_SIDE", "256")
+    assert main(["settings", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["SMILEREEL_REEL_SIDE"]["value"] == "256"
+    assert told["SMILEREEL_REEL_SIDE"]["source"] == "environment"
+    assert told["SMILEREEL_REEL_FRAMES"]["source"] == "default"
+    assert set(told) == {f"SMILEREEL_{name}".upper() for name in Settings.model_fields}
+    assert all(setting["about"] for setting in told.values())
+    assert main(["settings"]) == 0
+    assert "SMILEREEL_REEL_SIDE" in capsys.readouterr().out
+
+
+def test_passwords_are_not_printed() -> None:
+    rows = describe(Settings(redis_url="redis://:secret@host:6379/0", database_url="postgresql://u:secret@db/x"))
+    assert "secret" not in str(rows)
+    assert "host:6379" in str(rows)
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SMILEREEL_REEL_FRAMES", "many")
+    with pytest.raises(SettingsInvalid, match="SMILEREEL_REEL_FRAMES"):
+        load_settings()
+    assert main(["settings"]) == 2
+    assert capsys.readouterr().err.startswith("smilereel: The setting SMILEREEL_REEL_FRAMES cannot be used")
+
+
+def test_an_error_is_one_sentence_and_debug_shows_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["run", str(tmp_path / "gone.json"), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert main([*arguments, "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_unforeseen_fault_is_ours(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> None:
+        raise RuntimeError("disk on fire")
+
+    monkeypatch.setattr("shared.settings.load_settings", broken)
+    assert main(["settings"]) == 1
+    assert (
+        capsys.readouterr().err
+        == "smilereel: smilereel failed: RuntimeError: disk on fire; run again with --debug to see where.\n"
+    )
