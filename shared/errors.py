@@ -7,6 +7,7 @@
     │   ├── ConsentMissing      nobody agreed to this processing
     │   ├── RecordingUnreadable a media file cannot be decoded
     │   ├── NoCommonTime        the two cameras were never on together
+    │   ├── PictureMissing      there is nothing at the path that was to be scored
     │   └── OutputRefused       the output folder cannot be used
     └── ServiceError          we are at fault: operators look at it (exit 1)
         ├── SettingsInvalid     the environment holds a setting that cannot be used
@@ -58,6 +59,10 @@ class RecordingUnreadable(InputError):
 
 class NoCommonTime(InputError):
     """The student's and the teacher's cameras were never on at the same time."""
+
+
+class PictureMissing(InputError):
+    """There is no picture and no folder at a path."""
 
 
 class OutputRefused(InputError):

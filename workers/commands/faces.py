@@ -1,22 +1,16 @@
-"""`smilereel faces`: pictures in, a line of JSON a picture out."""
+"""`smilereel faces`: pictures that already are face crops in, scores out, a line of JSON a picture."""
 
 from __future__ import annotations
 
 import argparse
-import json
 
+from workers.commands import scoring
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
-    parser.add_argument("path", metavar="PATH", help="a picture, or a folder that is searched with all below it")
-    parser.add_argument("--json", action="store_true", help="a JSON object a line (the only form there is)")
+add_arguments = scoring.add_arguments
 
 
 def main(args: argparse.Namespace) -> int:
     """Print a line for each picture."""
-    from workers.commands.scoring import open_models
     from workers.pictures import faces_lines
 
-    for line in faces_lines(args.path, open_models()):
-        print(json.dumps(line), flush=True)  # noqa: T201
-    return 0
+    return scoring.print_lines(args.path, faces_lines)
