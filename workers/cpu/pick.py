@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, log
 
 import numpy as np
 
@@ -20,10 +21,12 @@ SAME_PICTURE = 1.0
 ALIKE = 6.0
 EDGE_PIXELS = 2.0
 SMALLEST_GAP_SECONDS = 0.9
-# What is wished for, the most first: how sure each smile is, and which share of the wished distance lies between two.
+# What is wished for, the most first: how far a smile's logit may lie below the lesson's brightest ones, and which share of the
+# wished distance lies between two. Logits, as probabilities crowd together at the top, where the choice is made.
 _WISHES = (
-    *((0.95, 1.0), (0.95, 0.75), (0.85, 1.0), (0.85, 0.75), (0.95, 0.5), (0.7, 1.0), (0.85, 0.5), (0.95, 0.35)),
-    *((0.7, 0.5), (0.85, 0.35), (0.7, 0.35), (0.0, 1.0), (0.0, 0.5), (0.0, 0.2), (0.0, 0.0)),
+    *((0.25, 1.0), (0.25, 0.75), (0.5, 1.0), (0.5, 0.75), (1.0, 1.0), (0.25, 0.5), (1.0, 0.75), (0.5, 0.5), (2.0, 1.0)),
+    *((0.25, 0.35), (1.0, 0.5), (0.5, 0.35), (2.0, 0.5), (1.0, 0.35), (2.0, 0.35)),
+    *((inf, 1.0), (inf, 0.5), (inf, 0.2), (inf, 0.0)),
 )
 
 
@@ -112,16 +115,24 @@ def _is_cut(face: FaceReading, reading: FrameReading) -> bool:
 
 
 def _choose(candidates: Sequence[Candidate], n_seconds: int, rules: PickRules) -> list[Candidate]:
-    """The surest smiles that still fill the reel with a good spread and variety; then less spread, then less sure smiles."""
+    """The brightest smiles that still fill the reel with a good spread and variety; then less spread, then less bright smiles."""
+    if not candidates:
+        return []
+    brightest = float(np.quantile([_logit(candidate) for candidate in candidates], 0.9))
     widest = min(rules.spread_seconds, n_seconds / (rules.n_moments * 1.5))
     chosen: list[Candidate] = []
-    for floor, share in _WISHES:
-        sure = [candidate for candidate in candidates if (candidate.face.p_smile or 0.0) >= floor]
-        for alike in (ALIKE, ALIKE / 2, SAME_PICTURE) if floor == 0.0 else (ALIKE, ALIKE / 2):
-            chosen = _spread(sure, n_seconds, rules.n_moments, max(widest * share, SMALLEST_GAP_SECONDS), alike)
+    for margin, share in _WISHES:
+        bright = [candidate for candidate in candidates if _logit(candidate) >= brightest - margin]
+        for alike in (ALIKE, ALIKE / 2, ALIKE / 4) if margin < inf else (ALIKE, ALIKE / 2, SAME_PICTURE):
+            chosen = _spread(bright, n_seconds, rules.n_moments, max(widest * share, SMALLEST_GAP_SECONDS), alike)
             if len(chosen) == rules.n_moments:
                 return chosen
     return chosen
+
+
+def _logit(candidate: Candidate) -> float:
+    p_smile = min(max(candidate.face.p_smile or 0.0, 1e-6), 1 - 1e-6)
+    return log(p_smile / (1 - p_smile))
 
 
 def _spread(candidates: Sequence[Candidate], n_seconds: int, n_moments: int, gap: float, alike: float) -> list[Candidate]:

@@ -32,7 +32,7 @@ def test_nine_moments_the_best_first_then_in_order_of_time() -> None:
 
 def test_moments_are_spread_over_the_lesson() -> None:
     # The brightest smiles all lie in the first minute.
-    seen = readings(range(60), p_smile=0.99) + readings(range(60, 900), p_smile=0.9)
+    seen = readings(range(60), p_smile=0.99) + readings(range(60, 900), p_smile=0.98)
     times = sorted(m.pts_seconds for m in pick_moments(a_plan(900), seen, RULES).moments)
     assert all(later - earlier >= RULES.spread_seconds for earlier, later in itertools.pairwise(times))
     assert [int(t // 100) for t in times] == list(range(9)), "one of each ninth of the lesson"
@@ -47,6 +47,14 @@ def test_the_spread_shrinks_with_short_lessons(n_seconds: int) -> None:
 def test_smiles_in_one_place_only_still_give_a_reel() -> None:
     seen = readings(range(590), p_smile=0.1) + readings(range(590, 600))
     assert {m.second for m in pick_moments(a_plan(600), seen, RULES).moments} <= set(range(590, 600))
+
+
+def test_bright_smiles_come_before_variety() -> None:
+    # As seen on a clip: ten bright seconds in a row, and two doubtful ones that look quite different.
+    doubtful = [a_reading(second, [a_face(p_smile=0.96, look=second)]) for second in (0, 1)]
+    bright = [a_reading(second, [a_face(p_smile=0.975, look=second)]) for second in range(10, 20)]
+    outcome = pick_moments(a_plan(20), [*doubtful, *bright], RULES)
+    assert {moment.second for moment in outcome.moments} <= set(range(10, 20))
 
 
 def test_a_frozen_picture_is_not_taken_twice() -> None:
