@@ -6,9 +6,9 @@ over the lesson with a fallback, a wished distance that shrinks where moments ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, log
+from math import exp, inf, log
 
 import numpy as np
 
@@ -26,6 +26,7 @@ SMALLEST_GAP_SECONDS = 0.9
 _WISHES = (
     *((0.25, 1.0), (0.25, 0.75), (0.5, 1.0), (0.5, 0.75), (1.0, 1.0), (0.25, 0.5), (1.0, 0.75), (0.5, 0.5), (2.0, 1.0)),
     *((0.25, 0.35), (1.0, 0.5), (0.5, 0.35), (2.0, 0.5), (1.0, 0.35), (2.0, 0.35)),
+    *((0.5, 0.2), (1.0, 0.2), (2.0, 0.2), (1.0, 0.0), (2.0, 0.0)),
     *((inf, 1.0), (inf, 0.5), (inf, 0.2), (inf, 0.0)),
 )
 
@@ -45,10 +46,11 @@ class PickRules:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A frame that may stand in the reel."""
+    """A frame that may stand in the reel; `brightness` is the smile's logit, its neighbours' heard."""
 
     reading: FrameReading
     face: FaceReading
+    brightness: float
     score: float
 
     @property
@@ -69,11 +71,7 @@ def pick_moments(plan: LessonPlan, readings: Sequence[FrameReading], rules: Pick
     shown = [(reading, face) for reading in readings if (face := subject_alone(reading, plan.subject, rules)) is not None]
     if not shown:
         return Outcome(moments=[], reason=NoReelReason.NO_CHILD_ALONE)
-    candidates = [
-        Candidate(reading, face, face.p_smile**2 * (0.35 + 0.65 * face.quality))
-        for reading, face in shown
-        if face.p_smile is not None and face.p_smile >= rules.min_p_smile
-    ]
+    candidates = _candidates(shown, _smile_logits(readings, plan.subject), rules)
     chosen = _choose(candidates, plan.n_seconds, rules)
     if len(chosen) < rules.n_moments:
         detail = f"{len(chosen)} of the {rules.n_moments} that a reel needs"
@@ -81,6 +79,27 @@ def pick_moments(plan: LessonPlan, readings: Sequence[FrameReading], rules: Pick
     best = max(chosen, key=lambda candidate: candidate.score)
     rest = sorted((c for c in chosen if c is not best), key=lambda candidate: candidate.pts_seconds)
     return Outcome(moments=[_moment(plan, candidate) for candidate in [best, *rest]], reason=None)
+
+
+def _smile_logits(readings: Sequence[FrameReading], subject: Subject) -> dict[int, float]:
+    """By second, the subject's smile as a logit."""
+    faces = {reading.frame.second: subject_face(reading, subject) for reading in readings}
+    return {second: _logit(face.p_smile) for second, face in faces.items() if face is not None and face.p_smile is not None}
+
+
+def _candidates(
+    shown: Sequence[tuple[FrameReading, FaceReading]], logits: Mapping[int, float], rules: PickRules
+) -> list[Candidate]:
+    """Smiles with their score. A smile lasts for seconds, so that the neighbours speak for it, or against a grimace."""
+    candidates = []
+    for reading, face in shown:
+        if face.p_smile is None or face.p_smile < rules.min_p_smile:
+            continue
+        second, own = reading.frame.second, _logit(face.p_smile)
+        brightness = 0.5 * own + 0.25 * logits.get(second - 1, own) + 0.25 * logits.get(second + 1, own)
+        score = (0.35 + 0.65 * face.quality) / (1 + exp(-brightness)) ** 2
+        candidates.append(Candidate(reading, face, brightness, score))
+    return candidates
 
 
 def subject_face(reading: FrameReading, subject: Subject) -> FaceReading | None:
@@ -118,11 +137,11 @@ def _choose(candidates: Sequence[Candidate], n_seconds: int, rules: PickRules) -
     """The brightest smiles that still fill the reel with a good spread and variety; then less spread, then less bright smiles."""
     if not candidates:
         return []
-    brightest = float(np.quantile([_logit(candidate) for candidate in candidates], 0.9))
+    brightest = float(np.quantile([candidate.brightness for candidate in candidates], 0.9))
     widest = min(rules.spread_seconds, n_seconds / (rules.n_moments * 1.5))
     chosen: list[Candidate] = []
     for margin, share in _WISHES:
-        bright = [candidate for candidate in candidates if _logit(candidate) >= brightest - margin]
+        bright = [candidate for candidate in candidates if candidate.brightness >= brightest - margin]
         for alike in (ALIKE, ALIKE / 2, ALIKE / 4) if margin < inf else (ALIKE, ALIKE / 2, SAME_PICTURE):
             chosen = _spread(bright, n_seconds, rules.n_moments, max(widest * share, SMALLEST_GAP_SECONDS), alike)
             if len(chosen) == rules.n_moments:
@@ -130,9 +149,9 @@ def _choose(candidates: Sequence[Candidate], n_seconds: int, rules: PickRules) -
     return chosen
 
 
-def _logit(candidate: Candidate) -> float:
-    p_smile = min(max(candidate.face.p_smile or 0.0, 1e-6), 1 - 1e-6)
-    return log(p_smile / (1 - p_smile))
+def _logit(probability: float) -> float:
+    p = min(max(probability, 1e-6), 1 - 1e-6)
+    return log(p / (1 - p))
 
 
 def _spread(candidates: Sequence[Candidate], n_seconds: int, n_moments: int, gap: float, alike: float) -> list[Candidate]:

@@ -57,6 +57,13 @@ def test_bright_smiles_come_before_variety() -> None:
     assert {moment.second for moment in outcome.moments} <= set(range(10, 20))
 
 
+def test_a_smile_that_lasts_outshines_a_grimace_of_a_second() -> None:
+    seen = readings(range(60), p_smile=0.1)
+    seen[5] = a_reading(5, [a_face(p_smile=0.99, look=5, quality=0.9)])
+    seen[30:42] = readings(range(30, 42), p_smile=0.98)
+    assert 5 not in {moment.second for moment in pick_moments(a_plan(60), seen, RULES).moments}
+
+
 def test_a_frozen_picture_is_not_taken_twice() -> None:
     seen = [a_reading(second, [a_face(look=7)]) for second in range(300)]
     outcome = pick_moments(a_plan(300), seen, RULES)
