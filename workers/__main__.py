@@ -56,6 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SmilereelError as error:
         _complain(error.message, debug=args.debug)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in {"shared", "workers"}:
+            raise
+        _complain(
+            f"`smilereel {args.command}` needs {error.name}, which is not installed: pip install 'smilereel[all]'.",
+            debug=args.debug,
+        )
+        return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:

@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=SegmentMessage)
 
 
+class StageFailed(Exception):
+    """What Celery, its logs and Flower get to see of a lesson's failure: ids and kinds, no file names."""
+
+
 @dataclass(slots=True)
 class Timed:
     """What a stage tells of itself while it is timed."""
@@ -82,7 +86,9 @@ def run_segment_stage(task: Task, payload: Any, kind: type[S], work: Callable[[D
     try:
         result, items = work(doors, message)
     except (InputError, ModelError) as error:
-        return _skip(message, stage, "input" if isinstance(error, InputError) else "ours", error.message)
+        # Its message may name a file, and a file may be named after a pupil: on the wire and in the log the class has to do.
+        fault: Literal["input", "ours"] = "input" if isinstance(error, InputError) else "ours"
+        return _skip(message, stage, fault, (type(error).__doc__ or type(error).__name__).strip())
     except Exception as error:
         log.exception("lesson %s segment %d: %s failed", message.lesson_id, message.segment.index, stage)
         if attempt >= doors.settings.segment_attempts:
@@ -106,14 +112,22 @@ def _skip(message: SegmentMessage, stage: str, fault: Literal["input", "ours"], 
 
 
 def run_lesson_stage(task: Task, lesson_id: str, work: Callable[[Doors], Any]) -> Any:
-    """Run a stage of a whole lesson: a failure moves the lesson to a final state, so that nobody waits for it."""
+    """Run a stage of a whole lesson: a failure moves the lesson to a final state, so that nobody waits for it.
+
+    Raises:
+        StageFailed: names the lesson and the kind of fault; the ledger has the sentence.
+    """
     doors = open_doors()
     try:
         return work(doors)
     except Retry:
         raise
-    except Exception as error:
-        message = error.message if isinstance(error, SmilereelError) else f"{task.name} failed: {type(error).__name__}: {error}"
+    except SmilereelError as error:
         state = LessonState.REFUSED if isinstance(error, InputError) else LessonState.FAILED
-        doors.ledger.finish(lesson_id, state, message[:1000])
-        raise
+        doors.ledger.finish(lesson_id, state, error.message[:1000])
+        raise StageFailed(f"Lesson {lesson_id} {state}: {type(error).__name__}.") from None
+    except Exception as error:
+        log.exception("lesson %s: %s failed", lesson_id, task.name)
+        reason = f"{task.name} failed: {type(error).__name__}: {error}"
+        doors.ledger.finish(lesson_id, LessonState.FAILED, reason[:1000])
+        raise StageFailed(f"Lesson {lesson_id} failed: {type(error).__name__}.") from None

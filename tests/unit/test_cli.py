@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,14 @@ def test_an_error_is_one_sentence_and_debug_shows_where(tmp_path: Path, capsys: 
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert main([*arguments, "--debug"]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.delitem(sys.modules, "workers.local.progress", raising=False)
+    monkeypatch.delitem(sys.modules, "workers.commands.report", raising=False)
+    assert main(["run", "--student", "a.mp4", "--out", "out"]) == 1
+    assert "needs tqdm, which is not installed: pip install 'smilereel[all]'" in capsys.readouterr().err
 
 
 def test_an_unforeseen_fault_is_ours(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

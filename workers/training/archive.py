@@ -26,14 +26,17 @@ class Archive:
 
     def __init__(self, data: Path, name: str) -> None:
         self.folder = data / name
-        self._tar: tarfile.TarFile | None = None
-        self._members: dict[str, tarfile.TarInfo] = {}
+        self._packed: Path | None = None
+        self._places: dict[str, tuple[int, int]] = {}
         if not self.folder.is_dir():
             packed = data / f"{name}.tar"
             if not packed.exists():
                 raise FileNotFoundError(f"The data folder {data} holds neither {name}.tar nor {name}/; name another with --data.")
-            self._tar = tarfile.open(packed)  # noqa: SIM115 - stays open as long as the archive
-            self._members = {member.name.split("/", 1)[-1]: member for member in self._tar.getmembers() if member.isfile()}
+            self._packed = packed
+            with tarfile.open(packed, "r:") as tar:
+                files = [member for member in tar if member.isfile()]
+            # An uncompressed tar is read in place, so no file stays open between two pictures.
+            self._places = {member.name.split("/", 1)[-1]: (member.offset_data, member.size) for member in files}
 
     def read(self, path: str) -> bytes:
         """A file's bytes; `path` as the label files name it.
@@ -41,15 +44,14 @@ class Archive:
         Raises:
             FileNotFoundError: the archive has no such file.
         """
-        if self._tar is None:
+        if self._packed is None:
             return (self.folder / path).read_bytes()
-        try:
-            stream = self._tar.extractfile(self._members[path])
-        except KeyError:
-            stream = None
-        if stream is None:
-            raise FileNotFoundError(f"the archive {self.folder}.tar has no file {path}")
-        return stream.read()
+        if path not in self._places:
+            raise FileNotFoundError(f"the archive {self._packed} has no file {path}")
+        offset, size = self._places[path]
+        with self._packed.open("rb") as stream:
+            stream.seek(offset)
+            return stream.read(size)
 
     def rows(self, path: str) -> list[dict[str, str]]:
         """The rows of a label file."""

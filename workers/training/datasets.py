@@ -69,30 +69,33 @@ def cutout_group(file: str) -> str:
     return f"hseg{number[1]}" if number else f"cutout:{file}"
 
 
-def scenes(data: Path, splits: tuple[Split, ...], ignored: dict[str, list[list[float]]] | None = None) -> Iterator[Scene]:
+def scenes(
+    data: Path, splits: tuple[Split, ...], ignored: dict[str, list[list[float]]] | None = None, every: int = 1
+) -> Iterator[Scene]:
     """The detector's pictures of these splits.
 
     Args:
         data: the data folder.
         splits: which sides to read.
         ignored: boxes that count neither way, by file.
+        every: take each n-th picture only.
     """
     archive = Archive(data, "det")
     boxes: dict[str, list[list[float]]] = {}
     for row in archive.rows("boxes.csv"):
         boxes.setdefault(row["file"], []).append([float(row[key]) for key in ("x1", "y1", "x2", "y2")])
-    for row in archive.rows("images.csv"):
-        split = split_of(scene_group(row["file"], row["source"], row["person"]))
-        if split in splits:
-            neither = (ignored or {}).get(row["file"], [])
-            yield Scene(
-                row["file"],
-                row["source"],
-                split,
-                archive.picture(row["file"]),
-                np.array(boxes.get(row["file"], []), np.float32).reshape(-1, 4),
-                np.array(neither, np.float32).reshape(-1, 4),
-            )
+    sides = ((row, split_of(scene_group(row["file"], row["source"], row["person"]))) for row in archive.rows("images.csv"))
+    chosen = [(row, split) for row, split in sides if split in splits]
+    for row, split in chosen[::every]:
+        neither = (ignored or {}).get(row["file"], [])
+        yield Scene(
+            row["file"],
+            row["source"],
+            split,
+            archive.picture(row["file"]),
+            np.array(boxes.get(row["file"], []), np.float32).reshape(-1, 4),
+            np.array(neither, np.float32).reshape(-1, 4),
+        )
 
 
 def smile_target(label: str, other_label: str) -> int | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +44,7 @@ def detector_rows(models: Models, data: Path, baselines: Path, every: int = 1) -
         baselines: OpenCV's detectors.
         every: take each n-th picture only.
     """
-    picked = scenes(data, ("test",))
-    normal = with_unlabelled(islice(picked, 0, None, every), baselines)
+    normal = with_unlabelled(scenes(data, ("test",), every=every), baselines)
     dnn, yunet = OpenCvDnn(baselines), YuNet(baselines)
     finders: dict[str, Callable[[Sequence[Scene]], list[Found]]] = {
         "OpenCV DNN": lambda side: [dnn(scene.picture) for scene in side],
