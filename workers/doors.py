@@ -88,7 +88,7 @@ def run_segment_stage(task: Task, payload: Any, kind: type[S], work: Callable[[D
     except (InputError, ModelError) as error:
         # Its message may name a file, and a file may be named after a pupil: on the wire and in the log the class has to do.
         fault: Literal["input", "ours"] = "input" if isinstance(error, InputError) else "ours"
-        return _skip(message, stage, fault, (type(error).__doc__ or type(error).__name__).strip())
+        return _skip(message, stage, fault, (type(error).__doc__ or type(error).__name__).rstrip("."))
     except Exception as error:
         log.exception("lesson %s segment %d: %s failed", message.lesson_id, message.segment.index, stage)
         if attempt >= doors.settings.segment_attempts:

@@ -64,7 +64,7 @@ def test_a_stage_hands_on_its_message_and_notes_its_time(doors: Doors) -> None:
 )
 def test_a_known_fault_skips_the_segment_at_once(doors: Doors, error: Exception, fault: str) -> None:
     skipped = load(run_segment_stage(a_task(), dump(PLANNED), SegmentPlanned, failing(error)), SegmentSkipped)
-    assert (skipped.fault, skipped.stage, skipped.reason) == (fault, "decode_segment", type(error).__doc__)
+    assert (skipped.fault, skipped.stage, skipped.reason) == (fault, "decode_segment", (type(error).__doc__ or "").rstrip("."))
     assert str(error) not in skipped.reason, "a file's name has no place on the wire"
 
 

@@ -6,6 +6,7 @@ torch is imported in the pool's child only: in the parent it must not touch CUDA
 from __future__ import annotations
 
 import json
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 FRAMES_IN_MEMORY = 32
 
+log = logging.getLogger(__name__)
+
 
 def models() -> Models:
     """The process's models, loaded once.
@@ -44,11 +47,11 @@ def models() -> Models:
 
 @worker_process_init.connect
 def load_before_work(**_: object) -> None:
-    """Load the models while the first frames are still being decoded; what fails here fails again, told, in the task."""
+    """Load the models while the first frames are still being decoded; what fails here fails again in the task."""
     try:
         models()
-    except ModelError:
-        return
+    except ModelError as error:
+        log.error("the models cannot be loaded: %s", error.message)
 
 
 @app.task(name=DETECT_FACES, bind=True)

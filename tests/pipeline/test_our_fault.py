@@ -1,0 +1,28 @@
+"""A fault of ours: the whole run says so in one sentence, and its log says what it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ServiceError
+from tests.media import write_video
+from workers.local.run import run_lesson
+from workers.local.source import lesson_of_recordings
+
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
+
+
+def test_a_device_that_is_not_there_ends_the_lesson_as_our_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    from shared.settings import Settings
+
+    recording = write_video(tmp_path / "me.mp4", seconds=10)
+    lesson = lesson_of_recordings([str(recording)], [])
+    with pytest.raises(ServiceError, match="failed in every segment: A model's weights cannot be used"):
+        run_lesson(lesson, tmp_path / "out", settings=Settings(device="cuda"))
+    assert not (tmp_path / "out" / "lesson.json").exists()
+    assert "cuda" in (tmp_path / "out" / ".smilereel" / "log" / "gpu.log").read_text()
