@@ -14,7 +14,7 @@ from workers.local.source import lesson_of_recordings
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
 
-def test_a_device_that_is_not_there_ends_the_lesson_as_our_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_not_there_ends_the_lesson_as_our_fault(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")

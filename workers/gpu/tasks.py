@@ -50,8 +50,8 @@ def load_before_work(**_: object) -> None:
     """Load the models while the first frames are still being decoded; what fails here fails again in the task."""
     try:
         models()
-    except ModelError as error:
-        log.error("the models cannot be loaded: %s", error.message)
+    except ModelError:
+        log.exception("the models cannot be loaded")
 
 
 @app.task(name=DETECT_FACES, bind=True)

@@ -42,6 +42,7 @@ class EmbeddedRuntime:
         self._log_folder = log_folder
         self._working_folder = working_folder
         self._supervisor: subprocess.Popen[bytes] | None = None
+        self._listener: threading.Thread | None = None
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def __enter__(self) -> EmbeddedRuntime:
@@ -56,7 +57,8 @@ class EmbeddedRuntime:
             assert self._supervisor.stdin is not None  # noqa: S101  (for the type checker)
             self._supervisor.stdin.write(json.dumps(self._specification()).encode() + b"\n")
             self._supervisor.stdin.flush()
-            threading.Thread(target=self._listen, daemon=True).start()
+            self._listener = threading.Thread(target=self._listen, daemon=True)
+            self._listener.start()
             self._wait_for_socket()
         except BaseException:
             self.__exit__(None, None, None)
@@ -72,6 +74,11 @@ class EmbeddedRuntime:
             supervisor.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             supervisor.kill()
+            supervisor.wait()
+        if self._listener is not None:
+            self._listener.join(1)
+        if supervisor.stdout is not None:
+            supervisor.stdout.close()
 
     def check(self) -> None:
         """Look whether all parts still run.
