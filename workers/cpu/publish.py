@@ -86,7 +86,9 @@ def seconds_csv(plan: LessonPlan, readings: Sequence[FrameReading], exposure: Ex
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(SECONDS_COLUMNS)
     for second in range(plan.n_seconds):
-        start = [second, to_iso(at_second(plan.starts_at, second)), int(plan.student_on[second]), int(plan.teacher_on[second])]
+        # Without a recording of the teacher nobody knows.
+        teacher_on = int(plan.teacher_on[second]) if plan.bounded_by == "both" else ""
+        start = [second, to_iso(at_second(plan.starts_at, second)), int(plan.student_on[second]), teacher_on]
         reading = by_second.get(second)
         writer.writerow([*start, *(_cells(plan, reading, exposure) if reading else [""] * 7)])
     return text.getvalue().encode()

@@ -35,6 +35,12 @@ def test_a_row_for_each_second_and_empty_is_not_zero() -> None:
     assert set(table[2].values()) == {"2", "2026-11-20T10:00:02Z", "1", ""}
 
 
+def test_nobody_knows_of_a_teacher_without_recordings() -> None:
+    plan = a_plan(2).model_copy(update={"bounded_by": "student"})
+    assert [row["teacher_on"] for row in rows(seconds_csv(plan, [], OPEN))] == ["", ""]
+    assert [row["teacher_on"] for row in rows(seconds_csv(a_plan(2), [], OPEN))] == ["1", "1"]
+
+
 def test_smile_scores_stay_in_unless_asked_for() -> None:
     plan, seen = a_plan(60), [a_reading(second) for second in range(60)]
     outcome = pick_moments(plan, seen, PickRules())
