@@ -40,7 +40,7 @@ class PickRules:
     spread_seconds: float = 20.0
     min_p_smile: float = 0.6
     min_p_child: float = 0.5
-    max_p_parent_shoulder: float = 0.8
+    max_p_parent_shoulder: float = 0.5
     min_face_side: int = 36
 
 
