@@ -142,7 +142,7 @@ def _choose(candidates: Sequence[Candidate], n_seconds: int, rules: PickRules) -
     chosen: list[Candidate] = []
     for margin, share in _WISHES:
         bright = [candidate for candidate in candidates if candidate.brightness >= brightest - margin]
-        for alike in (ALIKE, ALIKE / 2, ALIKE / 4) if margin < inf else (ALIKE, ALIKE / 2, SAME_PICTURE):
+        for alike in (ALIKE, ALIKE / 2, SAME_PICTURE):
             chosen = _spread(bright, n_seconds, rules.n_moments, max(widest * share, SMALLEST_GAP_SECONDS), alike)
             if len(chosen) == rules.n_moments:
                 return chosen
