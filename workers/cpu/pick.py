@@ -90,13 +90,12 @@ def _smile_logits(readings: Sequence[FrameReading], subject: Subject) -> dict[in
 def _candidates(
     shown: Sequence[tuple[FrameReading, FaceReading]], logits: Mapping[int, float], rules: PickRules
 ) -> list[Candidate]:
-    """Smiles with their score. A smile lasts for seconds, so that the neighbours speak for it, or against a grimace."""
+    """Smiles with their score. A smile lasts for seconds, so that its neighbours speak for it, or against a grimace."""
     candidates = []
     for reading, face in shown:
         if face.p_smile is None or face.p_smile < rules.min_p_smile:
             continue
-        second, own = reading.frame.second, _logit(face.p_smile)
-        brightness = 0.5 * own + 0.25 * logits.get(second - 1, own) + 0.25 * logits.get(second + 1, own)
+        brightness = (_logit(face.p_smile) + _lasting(logits, reading.frame.second)) / 2
         score = (0.35 + 0.65 * face.quality) / (1 + exp(-brightness)) ** 2
         candidates.append(Candidate(reading, face, brightness, score))
     return candidates
@@ -131,6 +130,13 @@ def _is_cut(face: FaceReading, reading: FrameReading) -> bool:
     x1, y1, x2, y2 = face.box_xyxy
     frame = reading.frame
     return x1 < EDGE_PIXELS or y1 < EDGE_PIXELS or x2 > frame.width - EDGE_PIXELS or y2 > frame.height - EDGE_PIXELS
+
+
+def _lasting(logits: Mapping[int, float], second: int) -> float:
+    """The mean of the brightest three seconds in a row that hold this one; where none were all seen, its own."""
+    spans = [[logits.get(first + offset) for offset in range(3)] for first in (second - 2, second - 1, second)]
+    means = [sum(span) / 3 for span in spans if None not in span]  # type: ignore[arg-type]
+    return max(means, default=logits[second])
 
 
 def _choose(candidates: Sequence[Candidate], n_seconds: int, rules: PickRules) -> list[Candidate]:

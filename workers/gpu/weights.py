@@ -120,6 +120,7 @@ def export(name: str, network: nn.Module, entry: Mapping[str, Any], folder: Path
         The file that was written.
     """
     data = save({key: value.detach().to("cpu", torch.float16).contiguous() for key, value in network.state_dict().items()})
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     _replace(path, data)
     manifest = read_manifest(folder) if (folder / MANIFEST_NAME).exists() else {}

@@ -93,6 +93,25 @@ def webcam_crop(crop: Pixels, rng: Generator) -> Pixels:
     return jpeg(crop, int(rng.integers(12, 60))) if rng.random() < 0.5 else crop
 
 
+def covered_mouth(crop: Pixels, rng: Generator) -> Pixels:
+    """A hand before the mouth: fingers of the cheeks' brightness, drawn from below; what is behind them can be no smile in a reel."""
+    side = crop.shape[0]
+    skin = float(np.median(crop[side // 3 : 2 * side // 3, side // 4 : 3 * side // 4]))
+    hand = crop.copy()
+    foot = np.array([rng.uniform(0.0, 1.0), rng.uniform(1.0, 1.25)]) * side
+    middle = np.array([rng.uniform(0.4, 0.6), rng.uniform(0.72, 0.82)]) * side
+    reach = middle - foot
+    across = np.array([-reach[1], reach[0]]) / max(float(np.hypot(*reach)), 1e-6)
+    width = rng.uniform(0.11, 0.16) * side
+    for finger in np.linspace(-1.5, 1.5, 4):
+        start = foot + across * finger * width * 0.8
+        tip = middle + across * finger * width + reach * rng.uniform(0.15, 0.5)
+        corners = [(int(x), int(y)) for x, y in (start, tip)]
+        cv2.line(hand, corners[0], corners[1], skin * float(rng.uniform(0.7, 0.9)), int(width * 1.25))
+        cv2.line(hand, corners[0], corners[1], min(skin * float(rng.uniform(0.9, 1.15)), 255.0), int(width))
+    return _uint8(cv2.GaussianBlur(hand, (0, 0), 0.8))
+
+
 def enlarged(picture: Pixels, factor: float) -> Pixels:
     """Shrunk by `factor` and enlarged to its old size, as a small camera picture shown large."""
     height, width = picture.shape[:2]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workers.gpu.models import for_serving
-from workers.gpu.weights import export
+from workers.gpu.weights import WEIGHTS_FOLDER, export
 
 AVERAGE_DECAY = 0.998
 BATCH = 64
@@ -40,6 +40,7 @@ class Plan:
     work: Path
     resume: bool
     validate: Callable[[nn.Module], tuple[float, float]]
+    weights: Path = WEIGHTS_FOLDER
     learning_rate: float = 5e-4
     seed: int = 1
 
@@ -79,7 +80,7 @@ class KeepBest(Callback):  # type: ignore[misc]
             self.best = score
             entry = {"architecture": self.plan.architecture, "threshold": round(threshold, 4), "valid": round(score, 5)}
             shape = for_serving(self.plan.architecture).input
-            export(self.plan.name, network, {**entry, "input": asdict(shape)})  # type: ignore[call-overload]
+            export(self.plan.name, network, {**entry, "input": asdict(shape)}, self.plan.weights)  # type: ignore[call-overload]
         self._checkpoint()
 
     def _checkpoint(self) -> None:

@@ -112,3 +112,8 @@ def balanced_threshold(truth: NDArray[np.float32], score: NDArray[np.float32]) -
     best = int(np.argmax(hits - alarms))
     following = score[order[min(best + 1, len(order) - 1)]]
     return float((score[order[best]] + following) / 2)
+
+
+def quiet_threshold(truth: NDArray[np.float32], score: NDArray[np.float32], false_alarms: float) -> float:
+    """The lowest operating point at which no more than this share of the negatives is taken for a positive."""
+    return float(np.quantile(score[truth < 0.5], 1 - false_alarms, method="higher"))

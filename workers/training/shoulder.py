@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from workers.gpu.models import ShoulderClassifier
+from workers.gpu.weights import WEIGHTS_FOLDER
 from workers.training.archive import DEFAULT_DATA, DEFAULT_WORK
 from workers.training.backbone import prepared
 from workers.training.learning import BATCH, Plan, probabilities, train
@@ -46,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where checkpoints lie")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER, help="where the best is exported to")
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--epochs", type=int, help="instead of as many as the minutes allow")
     parser.add_argument("--learning-rate", type=float, default=5e-4)
@@ -64,6 +66,7 @@ def main() -> None:
         name="shoulder",
         architecture="shoulder-mobilenetv2-160x128",
         minutes=options.minutes,
+        weights=options.weights,
         epochs=options.epochs,
         work=options.work,
         resume=options.resume,

@@ -9,7 +9,7 @@ from workers.gpu.models import AGE_STEPS
 from workers.training import augment
 from workers.training.ages import ordinal_targets
 from workers.training.datasets import age_groups, cutout_group, scene_group, smile_target
-from workers.training.scoring import FACE_IOU, auc, balanced_threshold, best_threshold, judge, rates
+from workers.training.scoring import FACE_IOU, auc, balanced_threshold, best_threshold, judge, quiet_threshold, rates
 from workers.training.splits import split_of
 
 
@@ -123,6 +123,20 @@ def test_a_balanced_threshold_lies_between_the_classes() -> None:
     truth, score = np.array([0, 0, 1, 1], np.float32), np.array([0.1, 0.4, 0.6, 0.9], np.float32)
     assert auc(truth, score) == 1
     assert 0.4 < balanced_threshold(truth, score) < 0.6
+
+
+def test_a_quiet_threshold_lets_few_negatives_through() -> None:
+    score = np.linspace(0, 1, 101, dtype=np.float32)
+    at = quiet_threshold(np.zeros(101, np.float32), score, 0.02)
+    assert (score > at).mean() <= 0.02
+    assert at < 1
+
+
+def test_a_hand_before_the_mouth_leaves_the_eyes() -> None:
+    crop = np.full((64, 64), 180, np.uint8)
+    hand = augment.covered_mouth(crop, np.random.default_rng(0))
+    assert (hand[:16] == 180).all()
+    assert (hand[40:] != 180).mean() > 0.3
 
 
 def test_the_articles_numbers() -> None:
