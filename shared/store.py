@@ -105,7 +105,12 @@ def segment_key(lesson_id: str, work_version: str, segment_index: int, name: str
 
 def work_key(lesson_id: str, work_version: str) -> str:
     """Below this lies all that one version of the pipeline made of a lesson on the way."""
-    return f"work/{lesson_id}/{work_version}"
+    return f"{lesson_work_key(lesson_id)}/{work_version}"
+
+
+def lesson_work_key(lesson_id: str) -> str:
+    """Below this lies what any version of the pipeline made of a lesson on the way."""
+    return f"work/{lesson_id}"
 
 
 def output_key(lesson_id: str, work_version: str, name: str) -> str:

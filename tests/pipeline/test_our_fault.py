@@ -7,11 +7,22 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ServiceError
+from shared.ledger import LessonState
 from tests.media import write_video
 from workers.local.run import run_lesson
 from workers.local.source import lesson_of_recordings
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
+
+
+def test_frames_that_a_stopped_worker_left_are_swept(tmp_path: Path) -> None:
+    recording = write_video(tmp_path / "me.mp4", seconds=3)
+    lesson = lesson_of_recordings([str(recording)], [])
+    left = tmp_path / "out" / ".smilereel" / "store" / "work" / lesson.lesson_id / "0123456789abcdef" / "frames.zip"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"pictures of an earlier run")
+    assert run_lesson(lesson, tmp_path / "out").state is LessonState.NO_REEL
+    assert not left.exists()
 
 
 def test_a_device_that_is_not_there_ends_the_lesson_as_our_fault(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from shared.ledger import Ledger, LessonRecord, LessonState, open_ledger
 from shared.lesson import Lesson
 from shared.records import StageProgress
 from shared.settings import Settings, load_settings
-from shared.store import Store, open_store, output_key
+from shared.store import Store, lesson_work_key, open_store, output_key
 
 from .runtime import EmbeddedRuntime
 from .source import OUTPUT_NAMES, check_inputs
@@ -75,6 +75,9 @@ def run_lesson(
                 with EmbeddedRuntime(settings, state_folder / "log", state_folder) as runtime:
                     _process(runtime, ledger, lesson, watcher)
             record = ledger.require(lesson.lesson_id)
+            if record.state in {LessonState.DONE, LessonState.NO_REEL}:
+                # The workers delete it too, but were stopped as soon as the ledger knew the end; so does what older settings left.
+                store.delete(lesson_work_key(lesson.lesson_id))
         finally:
             ledger.engine.dispose()
         _raise_fault(record)
