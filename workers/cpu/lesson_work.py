@@ -19,6 +19,7 @@ from workers.cpu.publish import lesson_json, seconds_csv
 from workers.cpu.readings import read_segment, skipped_seconds
 from workers.cpu.rules import deciding_settings, exposure, pick_rules, plan_limits
 from workers.cpu.shots import take_shots
+from workers.cpu.tracks import join_p_child
 from workers.doors import Doors
 from workers.packs import unpack_crops
 
@@ -82,7 +83,7 @@ def _gather(doors: Doors, made: LessonPlan, messages: Sequence[SegmentResult]) -
         scores = json.loads(doors.store.get(message.scores_key))
         readings.frames.extend(read_segment(message.segment, found, crops, scores))
         readings.skipped.extend(skipped_seconds(message.segment, found.unreadable, "no readable picture"))
-    return readings
+    return readings.model_copy(update={"frames": join_p_child(readings.frames)})
 
 
 def assemble_reel(doors: Doors, message: MomentsPicked) -> ReelAssembled:

@@ -38,6 +38,15 @@ ENCODES: dict[str, dict[str, Any]] = {
     "long groups": {"fps": 25, "gop": 1000},
     "b-frames": {"fps": 25, "b_frames": 3},
     "index at the front": {"fps": 10, "faststart": True},
+    "as a browser writes it, without duration or index": {
+        "fps": 10,
+        "codec": "libvpx",
+        "suffix": ".webm",
+        "container_options": {"live": "1"},
+    },
+    "fragments": {"fps": 10, "container_options": {"movflags": "frag_keyframe+empty_moov"}},
+    "HEVC": {"fps": 10, "codec": "libx265"},
+    "AVI": {"fps": 10, "codec": "mpeg4", "suffix": ".avi"},
     "VP8": {"fps": 10, "codec": "libvpx", "suffix": ".webm"},
 }
 
