@@ -8,7 +8,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType
+
+from workers import interruption
 
 # Each command's module has `add_arguments(parser)` and `main(args) -> int`.
 COMMANDS = {
@@ -39,15 +40,10 @@ def _module(command: str):  # type: ignore[no-untyped-def]
     return import_module(f"workers.commands.{command}")
 
 
-def _on_sigterm(_signal: int, _frame: FrameType | None) -> None:
-    # An exception, so that everything which is open is closed on the way out.
-    raise SystemExit(128 + signal.SIGTERM)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 3 no reel, 2 the input is at fault, 1 we are."""
     args = build_parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    interruption.install()
     from shared.errors import SmilereelError
 
     try:

@@ -22,6 +22,7 @@ from shared.lesson import Lesson
 from shared.records import StageProgress
 from shared.settings import Settings, load_settings
 from shared.store import Store, lesson_work_key, open_store, output_key
+from workers import interruption
 
 from .runtime import EmbeddedRuntime
 from .source import OUTPUT_NAMES, check_inputs
@@ -141,6 +142,7 @@ def _process(runtime: EmbeddedRuntime, ledger: Ledger, lesson: Lesson, watcher: 
     if not (job.sent or send_plan(lesson.lesson_id, runtime.settings.redis_url)):
         raise ServiceError(f"Lesson {lesson.lesson_id} could not be sent to the embedded Valkey; start the command again.")
     while True:
+        interruption.check()
         record = ledger.require(lesson.lesson_id)
         if watcher is not None:
             watcher.update(record, ledger.progress(lesson.lesson_id, record.work_version or ""))
