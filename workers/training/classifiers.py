@@ -6,7 +6,6 @@ python -m workers.training.classifiers age --data ../shared/data --minutes 10 [-
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,13 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from workers.gpu.models import AgeClassifier, SmileClassifier
-from workers.gpu.weights import WEIGHTS_FOLDER
 from workers.inputs import clahe
 from workers.training.ages import ordinal_targets
-from workers.training.archive import DEFAULT_DATA, DEFAULT_WORK
 from workers.training.augment import P_WEBCAM, article_distortions, covered_mouth, webcam_crop
 from workers.training.backbone import prepared
 from workers.training.datasets import Faces, age_faces, age_groups, children_smiles, smile_faces, together
 from workers.training.learning import BATCH, Plan, probabilities, train
+from workers.training.options import training_parser
 from workers.training.scoring import auc, balanced_threshold, quiet_threshold
 
 STEPS_PER_EPOCH = 120
@@ -116,16 +114,8 @@ def _binary(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = training_parser(__doc__, minutes=20)
     parser.add_argument("model", choices=["smile", "age"])
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where checkpoints lie")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER, help="where the best is exported to")
-    parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--epochs", type=int, help="instead of as many as the minutes allow")
-    parser.add_argument("--learning-rate", type=float, default=5e-4)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     plan: dict[str, object] = {

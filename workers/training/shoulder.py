@@ -5,9 +5,6 @@ python -m workers.training.shoulder --data ../shared/data --minutes 15 [--resume
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import cv2
 import numpy as np
 import torch
@@ -15,10 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from workers.gpu.models import ShoulderClassifier
-from workers.gpu.weights import WEIGHTS_FOLDER
-from workers.training.archive import DEFAULT_DATA, DEFAULT_WORK
 from workers.training.backbone import prepared
 from workers.training.learning import BATCH, Plan, probabilities, train
+from workers.training.options import training_parser
 from workers.training.scoring import auc, balanced_threshold
 from workers.training.shoulder_frames import ShoulderFrames, composed
 
@@ -44,15 +40,7 @@ class Composed:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where checkpoints lie")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER, help="where the best is exported to")
-    parser.add_argument("--minutes", type=float, default=15)
-    parser.add_argument("--epochs", type=int, help="instead of as many as the minutes allow")
-    parser.add_argument("--learning-rate", type=float, default=5e-4)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", action="store_true")
+    parser = training_parser(__doc__, minutes=15)
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
