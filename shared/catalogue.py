@@ -18,9 +18,14 @@ PUBLISH_LESSON: Final = "smilereel.cpu.publish_lesson"
 
 SEGMENT_TASKS: Final = (DECODE_SEGMENT, DETECT_FACES, CROP_FACES, CLASSIFY_FACES)
 LESSON_TASKS: Final = (PLAN_LESSON, PICK_MOMENTS, ASSEMBLE_REEL, PUBLISH_LESSON)
-STAGES: Final = tuple(
-    name.rsplit(".", 1)[1] for name in (PLAN_LESSON, *SEGMENT_TASKS, PICK_MOMENTS, ASSEMBLE_REEL, PUBLISH_LESSON)
-)
+
+
+def stage_of(task_name: str) -> str:
+    """A task's name without its room."""
+    return task_name.rsplit(".", 1)[1]
+
+
+STAGES: Final = tuple(stage_of(name) for name in (PLAN_LESSON, *SEGMENT_TASKS, PICK_MOMENTS, ASSEMBLE_REEL, PUBLISH_LESSON))
 
 
 def queue_of(task_name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from .catalogue import PLAN_LESSON, ROUTES
 from .errors import ConsentMissing
-from .ledger import Ledger, LessonState, open_ledger
+from .ledger import LessonState, open_ledger
 from .lesson import Lesson, parse_lesson
 from .settings import Settings, load_settings
 
@@ -39,10 +39,10 @@ def enqueue_lesson(lesson: Lesson | Mapping[str, Any] | str, *, settings: Settin
     if not lesson.consent.process:
         raise ConsentMissing(f"Lesson {lesson.lesson_id} may not be processed: consent.process is not true.")
     settings = settings or load_settings()
-    ledger = open_ledger(settings.database_url)
-    ledger.create_schema()
-    created = ledger.accept(lesson)
-    record = ledger.require(lesson.lesson_id)
+    with closing(open_ledger(settings.database_url)) as ledger:
+        ledger.create_schema()
+        created = ledger.accept(lesson)
+        record = ledger.require(lesson.lesson_id)
     sent = not record.state.final and send_plan(lesson.lesson_id, settings.redis_url)
     return Job(lesson.lesson_id, record.state, created, sent)
 
@@ -69,6 +69,6 @@ def send_plan(lesson_id: str, redis_url: str) -> bool:
 
 def lesson_status(lesson_id: str, *, settings: Settings | None = None) -> LessonState | None:
     """Where the lesson stands, None for an unknown id."""
-    ledger: Ledger = open_ledger((settings or load_settings()).database_url)
-    record = ledger.read(lesson_id)
+    with closing(open_ledger((settings or load_settings()).database_url)) as ledger:
+        record = ledger.read(lesson_id)
     return record.state if record else None

@@ -69,6 +69,10 @@ class Ledger:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
+    def close(self) -> None:
+        """Give the connections back; the ledger can still be used and opens new ones."""
+        self.engine.dispose()
+
     def create_schema(self) -> None:
         """Make what is not there yet."""
         Base.metadata.create_all(self.engine)
@@ -122,10 +126,17 @@ class Ledger:
         return record
 
     def begin(self, lesson_id: str, work_version: str, n_segments: int, facts: dict[str, Any]) -> bool:
-        """accepted -> processing, with what the plan found out; whether the state allowed it."""
-        return self._move(
+        """accepted -> processing, with what the plan found out; whether the state allowed it.
+
+        Attempts count from here: whoever was interrupted, or has mended a fault of ours, starts afresh.
+        """
+        moved = self._move(
             lesson_id, LessonState.PROCESSING, work_version=work_version, n_segments=n_segments, facts=facts, reason=None
         )
+        if moved:
+            with Session(self.engine) as session, session.begin():
+                session.execute(update(StageRunRow).where(StageRunRow.lesson_id == lesson_id).values(attempts=0))
+        return moved
 
     def finish(self, lesson_id: str, state: LessonState, reason: str | None, reel: Reel | None = None) -> bool:
         """Move the lesson to a final state; the reel's row is written in the same transaction. Whether the state allowed it."""

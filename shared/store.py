@@ -115,4 +115,9 @@ def lesson_work_key(lesson_id: str) -> str:
 
 def output_key(lesson_id: str, work_version: str, name: str) -> str:
     """Where one of a lesson's outputs lies."""
-    return f"lessons/{lesson_id}/{work_version}/{name}"
+    return f"{lesson_output_key(lesson_id)}/{work_version}/{name}"
+
+
+def lesson_output_key(lesson_id: str) -> str:
+    """Below this lie a lesson's outputs, version by version."""
+    return f"lessons/{lesson_id}"

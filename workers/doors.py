@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from celery import Task
 from celery.exceptions import Retry
 
+from shared.catalogue import stage_of
 from shared.errors import InputError, ModelError, SmilereelError
 from shared.ledger import Ledger, LessonState, open_ledger
 from shared.messages import SegmentMessage, SegmentSkipped, dump, load_or_skipped
@@ -53,11 +54,6 @@ class Doors:
         self.ledger.stage_started(lesson_id, timed.work_version, stage, 0)
         seconds = perf_counter() - started
         self.ledger.stage_finished(lesson_id, timed.work_version, stage, 0, seconds=seconds, items=timed.items)
-
-
-def stage_of(task_name: str) -> str:
-    """A task's name without its room."""
-    return task_name.rsplit(".", 1)[1]
 
 
 @cache

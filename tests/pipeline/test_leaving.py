@@ -70,3 +70,4 @@ def test_the_supervisor_is_killed(tmp_path: Path, runtime_parent: Path) -> None:
         assert last.startswith("smilereel: "), errors
         assert "start the command again" in last or "its log is" in last, errors
         assert wait_until(lambda: not processes_of(str(runtime_parent)), 15)
+        assert not list(runtime_parent.iterdir()), "a socket was left behind"

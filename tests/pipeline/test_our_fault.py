@@ -21,8 +21,12 @@ def test_frames_that_a_stopped_worker_left_are_swept(tmp_path: Path) -> None:
     left = tmp_path / "out" / ".smilereel" / "store" / "work" / lesson.lesson_id / "0123456789abcdef" / "frames.zip"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"pictures of an earlier run")
+    scores = tmp_path / "out" / ".smilereel" / "store" / "lessons" / lesson.lesson_id / "0123456789abcdef" / "seconds.csv"
+    scores.parent.mkdir(parents=True)
+    scores.write_bytes(b"smile scores of other settings")
     assert run_lesson(lesson, tmp_path / "out").state is LessonState.NO_REEL
     assert not left.exists()
+    assert not scores.exists()
 
 
 def test_a_device_that_is_not_there_ends_the_lesson_as_our_fault(tmp_path: Path) -> None:

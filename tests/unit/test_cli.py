@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from shared.errors import SettingsInvalid
@@ -36,7 +37,6 @@ def test_a_wrong_call_ends_with_2(arguments: list[str], capsys: pytest.CaptureFi
 
 
 def test_schema_prints_the_lessons_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     assert main(["schema"]) == 0
     jsonschema.validate(lesson_document(), json.loads(capsys.readouterr().out))
 

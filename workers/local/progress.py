@@ -8,12 +8,12 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from shared.catalogue import SEGMENT_TASKS, STAGES
+from shared.catalogue import SEGMENT_TASKS, STAGES, stage_of
 from shared.ledger import LessonRecord
 from shared.records import StageProgress
 
 SECONDS_BETWEEN_LINES = 5.0
-_SEGMENT_STAGES = {name.rsplit(".", 1)[1] for name in SEGMENT_TASKS}
+_SEGMENT_STAGES = {stage_of(name) for name in SEGMENT_TASKS}
 _UNITS = {"decode_segment": "frames", "detect_faces": "frames", "crop_faces": "faces", "classify_faces": "faces"}
 
 

@@ -21,7 +21,7 @@ from shared.ledger import Ledger, LessonRecord, LessonState, open_ledger
 from shared.lesson import Lesson
 from shared.records import StageProgress
 from shared.settings import Settings, load_settings
-from shared.store import Store, lesson_work_key, open_store, output_key
+from shared.store import Store, lesson_output_key, lesson_work_key, open_store, output_key
 from workers import interruption
 
 from .runtime import EmbeddedRuntime
@@ -68,9 +68,9 @@ def run_lesson(
     with _state_folder(out) as state_folder:
         settings = _embedded(settings or load_settings(), state_folder)
         ledger, store = open_ledger(settings.database_url), open_store(settings.store_url)
-        ledger.create_schema()
-        ledger.accept(lesson)
         try:
+            ledger.create_schema()
+            ledger.accept(lesson)
             computed = _is_open(ledger, lesson, settings)
             if computed:
                 with EmbeddedRuntime(settings, state_folder / "log", state_folder) as runtime:
@@ -79,8 +79,9 @@ def run_lesson(
             if record.state in {LessonState.DONE, LessonState.NO_REEL}:
                 # The workers delete it too, but were stopped as soon as the ledger knew the end; so does what older settings left.
                 store.delete(lesson_work_key(lesson.lesson_id))
+                _sweep_superseded(store, record)
         finally:
-            ledger.engine.dispose()
+            ledger.close()
         _raise_fault(record)
         _copy_outputs(store, record, out)
     return RunResult(record.state, record.reason, out, computed)
@@ -150,6 +151,14 @@ def _process(runtime: EmbeddedRuntime, ledger: Ledger, lesson: Lesson, watcher: 
             return
         runtime.check()
         time.sleep(POLL_SECONDS)
+
+
+def _sweep_superseded(store: Store, record: LessonRecord) -> None:
+    """Outputs of other settings or files; they may hold smile scores that the present settings do not allow."""
+    current = output_key(record.lesson.lesson_id, record.work_version or "", "")
+    for key in list(store.keys(lesson_output_key(record.lesson.lesson_id))):
+        if not key.startswith(current):
+            store.delete(key)
 
 
 def _raise_fault(record: LessonRecord) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,11 @@ class EmbeddedRuntime:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end_supervisor()
+        # The supervisor sweeps, unless it was killed or never got its specification.
+        shutil.rmtree(self._runtime, ignore_errors=True)
+
+    def _end_supervisor(self) -> None:
         supervisor = self._supervisor
         if supervisor is None or supervisor.stdin is None or supervisor.stdin.closed:
             return

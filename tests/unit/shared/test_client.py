@@ -22,7 +22,6 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(redis_url="redis://127.0.0.1:1/0", database_url=f"sqlite:///{tmp_path}/ledger.sqlite3")
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_redis_being_away_neither_fails_nor_blocks(settings: Settings) -> None:
     send_plan("lesson-0", settings.redis_url)  # imports the transport, which a backend pays once a process
     started = time.monotonic()
@@ -35,7 +34,6 @@ def test_redis_being_away_neither_fails_nor_blocks(settings: Settings) -> None:
     assert lesson_status("nobody", settings=settings) is None
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_what_is_refused_at_the_door(settings: Settings) -> None:
     with pytest.raises(ConsentMissing, match=r"consent\.process"):
         enqueue_lesson(lesson_document(consent={"reel": True}), settings=settings)

@@ -74,6 +74,13 @@ def test_attempts_count_until_a_run_ends(ledger: Ledger) -> None:
     assert ledger.progress("lesson-1", "v2") == {}
 
 
+def test_who_was_interrupted_often_starts_afresh(ledger: Ledger) -> None:
+    ledger.accept(a_lesson())
+    for _ in range(3):
+        assert ledger.begin("lesson-1", "v1", 1, {})
+        assert ledger.stage_started("lesson-1", "v1", "decode_segment", 0) == 1
+
+
 def test_progress_counts_every_finished_run(ledger: Ledger) -> None:
     ledger.accept(a_lesson())
     for index in range(5):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 
 from shared.errors import LessonInvalid
@@ -71,7 +72,6 @@ def test_the_same_lesson_written_otherwise_has_the_same_content() -> None:
 
 
 def test_the_schema_accepts_what_the_code_accepts() -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     schema = Lesson.model_json_schema()
     jsonschema.validate(lesson_document(), schema)
     with pytest.raises(jsonschema.ValidationError):
