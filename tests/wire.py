@@ -35,7 +35,8 @@ class Wire:
             time.sleep(0.01)
         else:
             return
-        client = redis.Redis(unix_socket_path=str(sockets[0]))
+        # redis-py 8 gives up after 5 silent seconds unless told otherwise; a worker importing torch can be silent for longer.
+        client = redis.Redis(unix_socket_path=str(sockets[0]), socket_timeout=None)
         try:
             with client.monitor() as monitor:  # type: ignore[no-untyped-call]
                 for command in monitor.listen():
