@@ -1,5 +1,5 @@
-"""The detectors that ours replaces: OpenCV's DNN (the article's) and YuNet. `evaluate` compares with them; where both see a face that
-nobody labelled, it counts neither way."""
+"""The detectors that ours replaces: OpenCV's DNN (the article's) and YuNet. `evaluate` compares with them; where both see a face of a
+training picture that nobody labelled, it counts neither way."""
 
 from __future__ import annotations
 
@@ -92,19 +92,27 @@ def unlabelled(scene: Scene, dnn: OpenCvDnn, yunet: YuNet) -> Boxes:
 
 
 def with_unlabelled(known: Iterable[Scene], baselines: Path) -> list[Scene]:
-    """The scenes with what `unlabelled` finds added to the boxes that count neither way."""
+    """The scenes, those to train on with what `unlabelled` finds added to the boxes that count neither way.
+
+    The truth of the others was made by eye and is complete.
+    """
     dnn, yunet = OpenCvDnn(baselines, DNN_AGREES), YuNet(baselines)
-    return [replace(scene, ignored=np.concatenate([scene.ignored, unlabelled(scene, dnn, yunet)])) for scene in known]
+    return [
+        replace(scene, ignored=np.concatenate([scene.ignored, unlabelled(scene, dnn, yunet)]))
+        if scene.split == "train"
+        else scene
+        for scene in known
+    ]
 
 
 def unlabelled_faces(data: Path, baselines: Path, work: Path) -> dict[str, list[list[float]]]:
-    """Those boxes by file for the splits that training looks at, computed once and then read from `work`."""
+    """Those boxes by file for the training split, computed once and then read from `work`."""
     kept = work / "unlabelled_faces.json"
     if kept.exists():
         stored: dict[str, list[list[float]]] = json.loads(kept.read_text(encoding="utf-8"))
         return stored
     dnn, yunet = OpenCvDnn(baselines, DNN_AGREES), YuNet(baselines)
-    found = {scene.file: unlabelled(scene, dnn, yunet).round(1).tolist() for scene in scenes(data, ("train", "valid"))}
+    found = {scene.file: unlabelled(scene, dnn, yunet).round(1).tolist() for scene in scenes(data, ("train",))}
     work.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps({file: boxes for file, boxes in found.items() if boxes}), encoding="utf-8")
     return found

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from workers.inputs import FACE_CROP_SIDE, Pixels, grey_crop
 from workers.training.archive import Archive
-from workers.training.splits import Split, split_of
+from workers.training.eyes import CHILDREN, LFW, looks
+from workers.training.splits import Split, aaf_group, split_of, utk_group
+from workers.training.truth import picture_truth, read_truth
 
 Boxes = NDArray[np.float32]
-# Children whose smile was labelled by eye for this project; pictures on which one cannot decide are not in it.
-CHILDREN_LABELS = Path(__file__).parent / "labels" / "children_smiles.csv"
 # Pictures of the age sets to be measured on that are the same photograph as one to be trained on (`doubles.py` found them).
 DOUBLES = Path(__file__).parent / "labels" / "age_doubles.csv"
+SMILING = ("smile", "happiness")
+# How a face may look, as labelled by eye, that is drawn by a weight of its own.
+HARD = ("restrained", "speaking", "grimace", "crying")
 # What facial_expressions calls faces that SMILEsmileD only calls non-smiles: grimaces that are easily taken for smiles.
 FEELINGS = ("anger", "contempt", "disgust", "fear", "sadness", "surprise")
 TODDLER_BELOW, CHILD_BELOW, ADULT_FROM = 5, 15, 18
@@ -27,7 +30,8 @@ TODDLER_BELOW, CHILD_BELOW, ADULT_FROM = 5, 15, 18
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture with its faces: `boxes` float32 N x 4 in pixels, `ignored` likewise (count neither way)."""
+    """A picture with its faces: `boxes` float32 N x 4 in pixels, `ignored` likewise (count neither way), `small` those of `ignored`
+    that are faces too small to read a smile in."""
 
     file: str
     source: str
@@ -35,6 +39,7 @@ class Scene:
     picture: Pixels
     boxes: Boxes
     ignored: Boxes
+    small: Boxes = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
 
 @dataclass(slots=True)
@@ -72,30 +77,29 @@ def cutout_group(file: str) -> str:
 def scenes(
     data: Path, splits: tuple[Split, ...], ignored: dict[str, list[list[float]]] | None = None, every: int = 1
 ) -> Iterator[Scene]:
-    """The detector's pictures of these splits.
+    """The detector's pictures of these splits: to train on with the archive's boxes, else with the truth that was made by eye.
 
     Args:
         data: the data folder.
         splits: which sides to read.
-        ignored: boxes that count neither way, by file.
+        ignored: boxes of the training pictures that count neither way, by file.
         every: take each n-th picture only.
+
+    Raises:
+        ValueError: the truth of the test and validation splits does not fit the archive.
     """
     archive = Archive(data, "det")
     boxes: dict[str, list[list[float]]] = {}
     for row in archive.rows("boxes.csv"):
         boxes.setdefault(row["file"], []).append([float(row[key]) for key in ("x1", "y1", "x2", "y2")])
-    sides = ((row, split_of(scene_group(row["file"], row["source"], row["person"]))) for row in archive.rows("images.csv"))
-    chosen = [(row, split) for row, split in sides if split in splits]
-    for row, split in chosen[::every]:
-        neither = (ignored or {}).get(row["file"], [])
-        yield Scene(
-            row["file"],
-            row["source"],
-            split,
-            archive.picture(row["file"]),
-            np.array(boxes.get(row["file"], []), np.float32).reshape(-1, 4),
-            np.array(neither, np.float32).reshape(-1, 4),
-        )
+    sides = [(row, split_of(scene_group(row["file"], row["source"], row["person"]))) for row in archive.rows("images.csv")]
+    sizes = {row["file"]: (int(row["width"]), int(row["height"])) for row, split in sides if split != "train"}
+    truth = read_truth(sizes) if set(splits) - {"train"} else {}
+    chosen = [(row["file"], row["source"], split) for row, split in sides if split in splits]
+    for file, source, split in chosen[::every]:
+        unseen = {"face": boxes.get(file, []), "neither": (ignored or {}).get(file, [])}
+        known = truth.get(file) or picture_truth(unseen)
+        yield Scene(file, source, split, archive.picture(file), known.faces, known.ignored, known.small)
 
 
 def smile_target(label: str, other_label: str) -> int | None:
@@ -103,41 +107,52 @@ def smile_target(label: str, other_label: str) -> int | None:
 
     A smile is what a parent would call one: SMILEsmileD's "smile" or facial_expressions' "happiness", open or restrained.
     """
-    smiling = label in ("smile", "happiness")
-    if other_label and (other_label in ("smile", "happiness")) != smiling:
+    smiling = label in SMILING
+    if other_label and (other_label in SMILING) != smiling:
         return None
     return int(smiling)
 
 
-def smile_faces(data: Path, splits: tuple[Split, ...], every: int = 1) -> Faces:
+def smile_faces(data: Path, splits: tuple[Split, ...], every: int = 1, by_eye: bool = True) -> Faces:
     """Smiling and other faces of these splits; crops whose person is unknown are left out, since no split would be safe.
 
     Args:
         data: the data folder.
         splits: which sides to read.
         every: take each n-th picture only.
+        by_eye: where a person labelled the photograph for this project, that label counts, and the unsure are left out; else only
+            the two sets' own labels count.
     """
     archive = Archive(data, "smile")
+    seen = {Path(file).name: look for file, look in looks(LFW).items()} if by_eye else {}
     chosen = []
     for row in archive.rows("labels.csv"):
-        target = smile_target(row["label"], row["other_label"])
-        if row["identity"] and target is not None and split_of(row["identity"]) in splits:
+        if not row["identity"] or split_of(row["identity"]) not in splits:
+            continue
+        look = seen.get(row["same_photo_as"] or Path(row["file"]).name)
+        target = look.target if look else smile_target(row["label"], row["other_label"])
+        if target is not None:
             source = "feelings" if row["other_label"] in FEELINGS else row["source"]
-            chosen.append((row["file"], source, float(target)))
+            chosen.append((row["file"], look.detail if look and look.detail in HARD else source, float(target)))
     return _faces(archive, chosen[::every])
 
 
 def children_smiles(data: Path, splits: tuple[Split, ...]) -> Faces:
-    """Children of the age sets whose smile was labelled by eye, of these splits; `targets` 1 a smile, 0 none."""
+    """Children of the age sets (and crying toddlers) whose smile was labelled by eye, of these splits, the unsure left out."""
     archive = Archive(data, "age")
-    labels = {row["file"]: row["label"] for row in _label_file(CHILDREN_LABELS)}
+    seen = looks(CHILDREN)
     left_out = {row["file"] for row in _label_file(DOUBLES)}
-    chosen = [
-        (row["file"], "children", float(labels[row["file"]] == "smile"))
-        for row in archive.rows("labels.csv")
-        if row["file"] in labels and row["file"] not in left_out and split_of(row["identity"] or row["file"]) in splits
-    ]
+    chosen = []
+    for row in archive.rows("labels.csv"):
+        look = seen.get(row["file"])
+        if look and look.target is not None and row["file"] not in left_out and age_split(row["file"], row["source"]) in splits:
+            chosen.append((row["file"], "crying" if look.detail == "crying" else "children", look.target))
     return _faces(archive, chosen)
+
+
+def age_split(file: str, source: str) -> Split:
+    """The side of a picture of the age sets, which name no persons: neighbours in origin stay together."""
+    return split_of(aaf_group(file) if source == "aaf" else utk_group(file))
 
 
 def together(ones: Faces, others: Faces) -> Faces:
@@ -151,7 +166,7 @@ def together(ones: Faces, others: Faces) -> Faces:
 
 
 def age_faces(data: Path, splits: tuple[Split, ...], every: int = 1, doubles: bool = False) -> Faces:
-    """Faces with their ages of these splits; UTKFace names no person, so there each picture stands for itself.
+    """Faces with their ages of these splits.
 
     Args:
         data: the data folder.
@@ -164,7 +179,7 @@ def age_faces(data: Path, splits: tuple[Split, ...], every: int = 1, doubles: bo
     chosen = [
         (row["file"], row["source"], float(row["age"]))
         for row in archive.rows("labels.csv")
-        if split_of(row["identity"] or row["file"]) in splits and row["file"] not in left_out
+        if age_split(row["file"], row["source"]) in splits and row["file"] not in left_out
     ]
     return _faces(archive, chosen[::every])
 
