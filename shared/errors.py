@@ -8,6 +8,8 @@
     │   ├── RecordingUnreadable a media file cannot be decoded
     │   ├── NoCommonTime        the two cameras were never on together
     │   ├── PictureMissing      there is nothing at the path that was to be scored
+    │   ├── LabelsInvalid       a label file cannot be learned from
+    │   ├── TrainingRefused     a training cannot begin or go on with what it was given
     │   └── OutputRefused       the output folder cannot be used
     └── ServiceError          we are at fault: operators look at it (exit 1)
         ├── SettingsInvalid     the environment holds a setting that cannot be used
@@ -63,6 +65,14 @@ class NoCommonTime(InputError):
 
 class PictureMissing(InputError):
     """There is no picture and no folder at a path."""
+
+
+class LabelsInvalid(InputError):
+    """A label file cannot be learned from."""
+
+
+class TrainingRefused(InputError):
+    """A training cannot begin or go on with what it was given."""
 
 
 class OutputRefused(InputError):

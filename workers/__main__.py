@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "process a lesson: LESSON.json or recordings in, the reel out",
     "detect": "find and score the faces in a picture or a folder",
     "faces": "score pictures that already are face crops",
+    "train": "train one of the four models",
     "schema": "print the JSON Schema of LESSON.json",
     "settings": "print every setting, its value and where it came from",
 }

@@ -10,11 +10,9 @@ import cv2
 import numpy as np
 
 from workers.inputs import Pixels
+from workers.training.places import DEFAULT_BASELINES, DEFAULT_DATA, DEFAULT_WORK
 
-PROJECT = Path(__file__).resolve().parents[2]
-DEFAULT_DATA = PROJECT.parent / "shared" / "data"
-DEFAULT_BASELINES = PROJECT.parent / "shared" / "baselines"
-DEFAULT_WORK = PROJECT / ".training"
+__all__ = ["DEFAULT_BASELINES", "DEFAULT_DATA", "DEFAULT_WORK", "Archive"]
 
 
 class Archive:

@@ -1,12 +1,10 @@
 """Trains the smile and the age model with fastai on the article's recipe: scale, grey, augment, CLAHE.
 
-python -m workers.training.classifiers smile --data ../shared/data --minutes 20 [--resume]
-python -m workers.training.classifiers age --data ../shared/data --minutes 10 [--resume]
+smilereel train smile --minutes 20 [--resume]
+smilereel train age --minutes 10 [--resume]
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,33 +18,53 @@ from workers.training.ages import ordinal_targets
 from workers.training.augment import P_WEBCAM, article_distortions, covered_mouth, webcam_crop
 from workers.training.backbone import prepared
 from workers.training.datasets import Faces, age_faces, age_groups, children_smiles, smile_faces, together
-from workers.training.learning import BATCH, Plan, probabilities, train
-from workers.training.options import training_parser
+from workers.training.learning import BATCH, Plan, train
+from workers.training.options import TrainingOptions
+from workers.training.own_pictures import own_faces
 from workers.training.scoring import auc, balanced_threshold, quiet_threshold
+from workers.training.temperature import calibrated
 
 STEPS_PER_EPOCH = 120
-LABEL_NOISE = 0.03
+LABEL_NOISE = 0.02
 # A wrong face in the reel is worse than a missed smile, so the operating point lets so many of the other faces through.
 FALSE_SMILES = 0.02
 # How often a hand is drawn before the mouth, and the P(smile) that such a face is to get at most.
 P_HAND, COVERED = 0.05, np.float32(0.1)
-# Drawn so many times as often as others: children are whom it is for, and grimaces are what it confuses with smiles.
-SMILE_EMPHASIS = {"children": 6.0, "feelings": 10.0}
+# The article's two stages: the public sets first, then the pictures nearest to ours, which are children; the second begins here.
+SECOND_STAGE = 0.55
+# Drawn so many times as often as others in each stage: children are whom it is for, the rest is what it confuses with smiles.
+EMPHASIS = {"restrained": 1.5, "speaking": 3.0, "grimace": 4.0, "feelings": 4.0, "crying": 20.0}
+CHILDREN_EMPHASIS = (2.0, 8.0)
 AGE_SHARES = {"toddler": 0.12, "child": 0.34, "teen": 0.10, "adult": 0.44}
 
 
 class Crops:
-    """Augmented crops, drawn with these weights: (uint8 1 x 64 x 64, float32 targets)."""
+    """Augmented crops, drawn with these weights: (uint8 1 x 64 x 64, float32 targets); with `later`, by those in the second stage."""
 
     def __init__(
-        self, faces: Faces, targets: NDArray[np.float32], weights: NDArray[np.float64], seed: int, hands: float = 0.0
+        self,
+        faces: Faces,
+        targets: NDArray[np.float32],
+        weights: NDArray[np.float64],
+        seed: int,
+        hands: float = 0.0,
+        later: NDArray[np.float64] | None = None,
     ) -> None:
         self.faces = faces
         self.targets = targets.astype(np.float32)
         self.weights = weights / weights.sum()
+        self.later = None if later is None else later / later.sum()
         self.rng = np.random.default_rng(seed)
         self.hands = hands
         self.drawn: list[int] = []
+
+    def advance(self, share: float) -> None:
+        """The second stage's weights from its beginning on."""
+        if self.later is not None and share >= SECOND_STAGE:
+            self.weights, self.later, self.drawn = self.later, None, []
+
+    def reseed(self, seed: int) -> None:
+        self.rng, self.drawn = np.random.default_rng(seed), []
 
     def __len__(self) -> int:
         return STEPS_PER_EPOCH * BATCH
@@ -69,27 +87,44 @@ def served(faces: Faces) -> NDArray[np.uint8]:
     return np.stack([clahe(crop) for crop in faces.crops])[:, None]
 
 
-def smile_training(plan: dict[str, object], data: Path, seed: int) -> float:
-    faces, valid = together(smile_faces(data, ("train",)), children_smiles(data, ("train",))), smile_faces(data, ("valid",))
+def smile_training(options: TrainingOptions) -> float:
+    data, seed = options.data, options.seed
+    own, own_valid = own_faces(options, "smile")
+    faces = together(together(smile_faces(data, ("train",)), children_smiles(data, ("train",))), own)
+    children = together(children_smiles(data, ("valid",)), own_valid)
+    public = smile_faces(data, ("valid",))
+    valid = together(public, children)
     print(f"smile: {len(faces.targets)} to train on, {len(valid.targets)} to validate", flush=True)
-    pixels = served(valid)
+    pixels, count = served(valid), len(public.targets)
 
     def validate(network: nn.Module) -> tuple[float, float]:
-        score = probabilities(network, pixels)
-        return auc(valid.targets, score), quiet_threshold(valid.targets, score, FALSE_SMILES)
+        score = calibrated(network, pixels, valid.targets)
+        both = auc(public.targets, score[:count]), auc(children.targets, score[count:])
+        return sum(both) / 2, quiet_threshold(children.targets, score[count:], FALSE_SMILES)
 
     smiling = faces.targets > 0.5
-    weights = np.ones(len(smiling))
-    for source, emphasis in SMILE_EMPHASIS.items():
-        weights[np.array(faces.sources) == source] = emphasis
-    weights *= np.where(smiling, 0.5 / weights[smiling].sum(), 0.5 / weights[~smiling].sum())
+    first, later = (_balanced(_emphasis(faces, often), smiling) for often in CHILDREN_EMPHASIS)
     targets = faces.targets[:, None] * (1 - 2 * LABEL_NOISE) + LABEL_NOISE
-    full = Plan("smile", "smile-mobilenetv2-112", validate=validate, seed=seed, **plan)  # type: ignore[arg-type]
-    return train(full, prepared(SmileClassifier()), Crops(faces, targets, weights, seed, P_HAND), _binary, STEPS_PER_EPOCH)
+    full = Plan("smile", "smile-mobilenetv2-112", options, validate)
+    crops = Crops(faces, targets, first, seed, P_HAND, later)
+    return train(full, prepared(SmileClassifier()), crops, _binary, STEPS_PER_EPOCH)
 
 
-def age_training(plan: dict[str, object], data: Path, seed: int) -> float:
-    faces, valid = age_faces(data, ("train",)), age_faces(data, ("valid",))
+def _emphasis(faces: Faces, children: float) -> NDArray[np.float64]:
+    often = {**EMPHASIS, "children": children, "own": children}
+    return np.array([often.get(source, 1.0) for source in faces.sources])
+
+
+def _balanced(weights: NDArray[np.float64], smiling: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """As many smiles as others."""
+    shares: NDArray[np.float64] = np.where(smiling, 0.5 / weights[smiling].sum(), 0.5 / weights[~smiling].sum())
+    return weights * shares
+
+
+def age_training(options: TrainingOptions) -> float:
+    data, seed = options.data, options.seed
+    own, own_valid = own_faces(options, "age")
+    faces, valid = together(age_faces(data, ("train",)), own), together(age_faces(data, ("valid",)), own_valid)
     print(f"age: {len(faces.targets)} to train on, {len(valid.targets)} to validate", flush=True)
     groups = age_groups(valid.targets)
     judged = (groups == "child") | (groups == "adult")
@@ -97,7 +132,7 @@ def age_training(plan: dict[str, object], data: Path, seed: int) -> float:
     pixels = served(valid)[judged]
 
     def validate(network: nn.Module) -> tuple[float, float]:
-        score = probabilities(network, pixels)
+        score = calibrated(network, pixels, truth)
         return auc(truth, score), balanced_threshold(truth, score)
 
     mine = age_groups(faces.targets)
@@ -105,30 +140,9 @@ def age_training(plan: dict[str, object], data: Path, seed: int) -> float:
     for group, share in AGE_SHARES.items():
         weights[mine == group] = share / max((mine == group).sum(), 1)
     targets = ordinal_targets(faces.targets)
-    full = Plan("age", "age-mobilenetv2-112-ordinal", validate=validate, seed=seed, **plan)  # type: ignore[arg-type]
+    full = Plan("age", "age-mobilenetv2-112-ordinal", options, validate)
     return train(full, prepared(AgeClassifier()), Crops(faces, targets, weights, seed), _binary, STEPS_PER_EPOCH)
 
 
 def _binary(logits: Tensor, targets: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(logits, targets)
-
-
-def main() -> None:
-    parser = training_parser(__doc__, minutes=20)
-    parser.add_argument("model", choices=["smile", "age"])
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    plan: dict[str, object] = {
-        "minutes": options.minutes,
-        "weights": options.weights,
-        "epochs": options.epochs,
-        "work": options.work,
-        "resume": options.resume,
-        "learning_rate": options.learning_rate,
-    }
-    best = (smile_training if options.model == "smile" else age_training)(plan, options.data, options.seed)
-    print(f"{options.model}: best on validation {best:.5f}")
-
-
-if __name__ == "__main__":
-    main()

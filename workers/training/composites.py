@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from workers.inputs import Pixels
 from workers.training.augment import cut_boxes, webcam_frame
+from workers.training.coder import h264
 from workers.training.datasets import Boxes, Scene
 
 # How often each source is drawn; the webcam sessions are many frames of few people.
@@ -17,6 +18,7 @@ SHARES = {"aaf": 0.24, "webcam": 0.16, "portrait": 0.12, "selfie": 0.12, "person
 ROOM_SHARES = {"houses": 0.5, "scene15": 0.2, "teddy": 0.25, "wallpicture": 0.05}
 P_GROUP, P_EMPTY = 0.33, 0.17
 P_DAMAGE = 0.6
+P_H264 = 0.12
 P_NATURAL_SIZE = 0.45
 FACE_SIDES = (9.0, 230.0)
 # A face with a shorter side than this is not asked for, nor punished when found.
@@ -64,6 +66,8 @@ class Composer:
             canvas.picture = (canvas.picture * gains).clip(0, 255).astype(np.uint8)
         if rng.random() < P_DAMAGE:
             canvas.picture = webcam_frame(canvas.picture, canvas.boxes, rng)
+        if rng.random() < P_H264:
+            canvas.picture = h264(canvas.picture, rng)
         return _small_set_apart(canvas)
 
     def _room(self, width: int, height: int) -> Canvas:

@@ -1,38 +1,39 @@
 """Trains the face detector: RetinaNet on MobileNetV2, focal and GIoU loss, averaged weights, webcam damage as augmentation.
 
-python -m workers.training.detector --data ../shared/data --baselines ../shared/baselines --minutes 50 [--resume]
+smilereel train detector --minutes 50 [--resume]
 """
 
 from __future__ import annotations
 
-import argparse
 import math
-import time
+from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torchvision.models.detection._utils import Matcher
-from torchvision.ops import box_iou, generalized_box_iou_loss, sigmoid_focal_loss
+from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
-from workers.gpu.detect import BOX_CODER, detect_faces
-from workers.gpu.models import FaceDetector, anchors
-from workers.gpu.weights import Models, export
-from workers.training.archive import DEFAULT_BASELINES, DEFAULT_DATA, DEFAULT_WORK
-from workers.training.augment import low_quality
+from shared.errors import TrainingRefused
+from workers.gpu.detect import BOX_CODER
+from workers.gpu.models import ANCHORS_PER_CELL, STRIDES, FaceDetector, anchors
+from workers.training.assignment import assigned
 from workers.training.backbone import prepared
-from workers.training.baselines import Found, unlabelled_faces
+from workers.training.baselines import unlabelled_faces
 from workers.training.composites import Canvas, Composer
 from workers.training.datasets import Scene, scenes
-from workers.training.scoring import Judged, best_threshold, judge, rates
-from workers.training.splits import file_seed
+from workers.training.detector_checks import found_by, judged, poor_twins
+from workers.training.keeping import Best, alone, load_checkpoint, save_checkpoint, start_path
+from workers.training.options import TrainingOptions
+from workers.training.own_pictures import own_scenes
+from workers.training.pace import Pace, StopWish
+from workers.training.scoring import best_threshold, rates
 
+__all__ = ["Options", "found_by", "judged", "poor_twins", "train", "train_on"]
+
+LEARNING_RATE = 1e-3
 ARCHITECTURE = "retinanet-mobilenetv2-96"
 BATCH = 12
 # Width and height of the canvases: 4:3, upright and 16:9, as serving pads them.
@@ -43,32 +44,22 @@ BODY_SHARE = 0.4
 AVERAGE_DECAY = 0.9985
 BOX_WEIGHT = 1.5
 IGNORED_OVERLAP = 0.4
-LOWEST_SCORE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """One training of the detector."""
-
-    data: Path
-    baselines: Path
-    work: Path
-    minutes: float
-    check_minutes: float
-    learning_rate: float
-    seed: int
-    resume: bool
+Options = TrainingOptions
 
 
-def targets(canvas: Canvas, places: Tensor, matcher: Matcher) -> tuple[Tensor, Tensor]:
+def targets(canvas: Canvas, places: Tensor) -> tuple[Tensor, Tensor]:
     """For each anchor 1 (face), 0 (none) or -1 (neither way), and the box that it stands for."""
     wanted = torch.full((len(places),), 0.0)
     boxes = torch.zeros_like(places)
     if len(canvas.boxes):
         truth = torch.from_numpy(canvas.boxes)
-        matched = matcher(box_iou(truth, places))
+        height, width = canvas.picture.shape[:2]
+        of_level = [ANCHORS_PER_CELL * (height // stride) * (width // stride) for stride in STRIDES]
+        matched = assigned(truth, places, of_level, ANCHORS_PER_CELL)
         boxes = truth[matched.clamp(min=0)]
-        wanted = torch.where(matched >= 0, 1.0, torch.where(matched == Matcher.BETWEEN_THRESHOLDS, -1.0, 0.0))
+        wanted = (matched >= 0).float()
     if len(canvas.ignored):
         neither = torch.from_numpy(canvas.ignored)
         low = torch.maximum(places[:, None, :2], neither[None, :, :2])
@@ -78,13 +69,13 @@ def targets(canvas: Canvas, places: Tensor, matcher: Matcher) -> tuple[Tensor, T
     return wanted, boxes
 
 
-def loss_of(network: FaceDetector, batch: list[Canvas], matcher: Matcher) -> Tensor:
+def loss_of(network: FaceDetector, batch: list[Canvas]) -> Tensor:
     """Focal loss over all anchors that count plus GIoU loss over those that stand for a face, both per such anchor."""
     pixels = torch.from_numpy(np.stack([canvas.picture for canvas in batch])).permute(0, 3, 1, 2)
     places = anchors(*pixels.shape[2:])
     with torch.autocast("cpu", torch.bfloat16):
         logits, deltas = network(pixels)
-    pairs = [targets(canvas, places, matcher) for canvas in batch]
+    pairs = [targets(canvas, places) for canvas in batch]
     wanted = torch.stack([pair[0] for pair in pairs])
     faces = wanted == 1
     positives = max(int(faces.sum()), 1)
@@ -98,42 +89,12 @@ def loss_of(network: FaceDetector, batch: list[Canvas], matcher: Matcher) -> Ten
     return total
 
 
-def found_by(models: Models, pictures: list[Any], threshold: float) -> list[Found]:
-    """The served detector's boxes and scores for each picture."""
-    results = []
-    for faces in detect_faces(models, pictures, threshold=threshold):
-        boxes = np.array([face.box.xyxy for face in faces], np.float32).reshape(-1, 4)
-        results.append((boxes, np.array([face.score for face in faces], np.float32)))
-    return results
-
-
-def judged(network: FaceDetector, normal: list[Scene], poor: list[Scene]) -> tuple[list[Judged], list[Judged]]:
-    """The network as it serves (bf16) on good pictures and on their poor twins."""
-    served = deepcopy(network).eval().to(torch.bfloat16).to(memory_format=torch.channels_last)
-    models = Models(served, None, None, None, torch.device("cpu"), torch.bfloat16, {})
-    both = []
-    for side in (normal, poor):
-        found = found_by(models, [scene.picture for scene in side], LOWEST_SCORE)
-        both.append([judge(boxes, scene.boxes, scene.ignored) for boxes, scene in zip(found, side, strict=True)])
-    return both[0], both[1]
-
-
-def poor_twins(good: list[Scene]) -> list[Scene]:
-    """The same pictures as a poor webcam would have taken them; the file's name decides how, so it is the same each time."""
-    twins = []
-    for scene in good:
-        rng = np.random.default_rng(file_seed(scene.file))
-        picture, boxes, neither = low_quality(scene.picture, scene.boxes, rng)
-        ignored = np.concatenate([scene.ignored, neither]) if picture.shape == scene.picture.shape else neither
-        twins.append(Scene(scene.file, scene.source, scene.split, picture, boxes, ignored))
-    return twins
-
-
 class Trainer:
     """The network, its average and its optimiser; what a checkpoint holds."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: TrainingOptions) -> None:
         self.options = options
+        self.learning_rate = options.learning_rate or LEARNING_RATE
         torch.manual_seed(options.seed)
         self.network = prepared(FaceDetector()).to(memory_format=torch.channels_last)
         self.average = deepcopy(self.network)
@@ -141,50 +102,52 @@ class Trainer:
         parts = (self.network.pyramid, self.network.score_head, self.network.box_head)
         fresh = [parameter for part in parts for parameter in part.parameters()]
         groups = [{"params": body, "share": BODY_SHARE}, {"params": fresh, "share": 1.0}]
-        self.optimiser = torch.optim.AdamW(groups, options.learning_rate, weight_decay=1e-3)
-        self.spent, self.steps, self.best = 0.0, 0, 0.0
-        self.path = options.work / "detector.ckpt"
-        if options.resume and self.path.exists():
-            self._load()
+        self.optimiser = torch.optim.AdamW(groups, self.learning_rate, weight_decay=1e-3)
+        self.pace = Pace(options.minutes, options.steps)
+        self.best = Best("detector", ARCHITECTURE, options.weights)
+        self.path = start_path(options.work, "detector", resume=options.resume) if options.weights else None
+        if options.resume and self.path:
+            self._load(self.path)
 
-    def _load(self) -> None:
-        state = torch.load(self.path, weights_only=False)
+    def _load(self, path: Path) -> None:
+        state = load_checkpoint(path, ARCHITECTURE)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.spent, self.steps, self.best = state["spent"], state["steps"], state["best"]
+        self.pace.spent, self.pace.steps = state["spent"], state["steps"]
+        self.best.load_state(state["best"])
+        torch.manual_seed(self.options.seed + self.pace.steps)
 
     def save(self) -> None:
+        if self.path is None:
+            return
         state = {
+            "architecture": ARCHITECTURE,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "spent": self.spent,
-            "steps": self.steps,
-            "best": self.best,
+            "spent": self.pace.spent,
+            "steps": self.pace.steps,
+            "best": self.best.state(),
         }
-        half = self.path.with_suffix(".new")
-        torch.save(state, half)
-        half.replace(self.path)
+        save_checkpoint(self.path, state)
 
-    def step(self, batch: list[Canvas], matcher: Matcher) -> float:
-        """One step; the learning rate rises at first, then falls as a cosine over the minutes, however fast the machine is."""
-        done = min(self.spent / (60 * self.options.minutes), 1.0)
+    def step(self, batch: list[Canvas]) -> float:
+        """One step; the learning rate rises at first, then falls as a cosine over the training, however fast the machine is."""
+        done = self.pace.share
         share = done / WARM_UP if done < WARM_UP else 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.options.learning_rate * max(share, 0.01) * group["share"]
-        started = time.monotonic()
-        loss = loss_of(self.network, batch, matcher)
+            group["lr"] = self.learning_rate * max(share, 0.01) * group["share"]
+        loss = loss_of(self.network, batch)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
-        self.steps += 1
-        decay = min(AVERAGE_DECAY, (1 + self.steps) / (10 + self.steps))
+        self.pace.stepped()
+        decay = min(AVERAGE_DECAY, (1 + self.pace.steps) / (10 + self.pace.steps))
         with torch.no_grad():
             for mine, theirs in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 mine.lerp_(theirs, 1 - decay)
-        self.spent += time.monotonic() - started
         return float(loss.detach())
 
     def check(self, normal: list[Scene], poor: list[Scene], loss: float) -> None:
@@ -193,55 +156,67 @@ class Trainer:
         threshold, score = best_threshold(*both)
         good, bad = rates(both[0], threshold), rates(both[1], threshold)
         text = " | ".join(f"{r.recall:.4f}/{r.precision:.4f}" for r in (good, bad))
-        left = self.options.minutes - self.spent / 60
-        print(
-            f"{time.strftime('%H:%M:%S')} step {self.steps} loss {loss:.3f} valid {text} false {good.false_pictures}/{good.empty_pictures}"
-            f" threshold {threshold:.2f} mean F1 {score:.4f}{' best' if score > self.best else ''}; {left:.0f} min left",
-            flush=True,
+        best = self.best.offer(self.average, score, threshold)
+        self.pace.say(
+            "detector",
+            f"step {self.pace.steps}, {self.pace.share:.0%} done, loss {loss:.3f}, valid {text} false "
+            f"{good.false_pictures}/{good.empty_pictures} threshold {threshold:.2f} mean F1 {score:.5f}{' best' if best else ''}, "
+            + self.pace.left(),
         )
-        if score > self.best:
-            self.best = score
-            entry = {"architecture": ARCHITECTURE, "threshold": round(threshold, 4), "valid": round(score, 5)}
-            export("detector", self.average, {**entry, "input": asdict(FaceDetector.input)})
         self.save()
+        self.pace.begin()
 
 
-def train(options: Options) -> None:
-    options.work.mkdir(parents=True, exist_ok=True)
+def train(options: TrainingOptions) -> float:
+    """Trains as long as the options say; the best average by mean F1 on the validation split stays exported.
+
+    Returns:
+        The best mean F1.
+
+    Raises:
+        TrainingRefused: a checkpoint or the weights folder cannot be used, or epochs were asked for.
+        LabelsInvalid: a label file cannot be used.
+        KeyboardInterrupt, SystemExit: somebody asked for the end; the checkpoint is written.
+    """
+    if options.epochs:
+        raise TrainingRefused("The detector draws its pictures without epochs; give --steps or --minutes instead of --epochs.")
     ignored = unlabelled_faces(options.data, options.baselines, options.work)
-    known = list(scenes(options.data, ("train",), ignored))
-    normal = list(scenes(options.data, ("valid",), ignored))
-    poor = poor_twins(normal)
+    own, own_valid = own_scenes(options.data, options.labels)
+    known = [*scenes(options.data, ("train",), ignored), *own]
+    normal = [*scenes(options.data, ("valid",), ignored), *own_valid]
     print(f"detector: {len(known)} pictures to train on, {len(normal)} to validate", flush=True)
+    with alone(options.work, "detector") if options.weights else nullcontext():
+        return train_on(options, known, normal)
+
+
+def train_on(options: TrainingOptions, known: list[Scene], normal: list[Scene]) -> float:
+    """The same on these scenes; a learning curve calls it with a share of them."""
+    poor = poor_twins(normal)
     trainer = Trainer(options)
-    composer = Composer(known, options.seed + trainer.steps)
-    matcher = Matcher(0.5, 0.4, allow_low_quality_matches=True)
-    checked, losses = trainer.spent, []
-    while trainer.spent < 60 * options.minutes:
-        width, height = CANVASES[trainer.steps % len(CANVASES)]
-        started = time.monotonic()
-        batch = [composer.canvas(width, height) for _ in range(BATCH)]
-        trainer.spent += time.monotonic() - started
-        losses.append(trainer.step(batch, matcher))
-        if trainer.spent - checked > 60 * options.check_minutes or trainer.spent >= 60 * options.minutes:
-            trainer.check(normal, poor, float(np.mean(losses)))
-            checked, losses = trainer.spent, []
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    parser.add_argument("--baselines", type=Path, default=DEFAULT_BASELINES)
-    parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="where checkpoints lie")
-    parser.add_argument("--minutes", type=float, default=50)
-    parser.add_argument("--check-minutes", type=float, default=4)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", action="store_true")
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    train(Options(**vars(parser.parse_args())))
-
-
-if __name__ == "__main__":
-    main()
+    pace = trainer.pace
+    if pace.over:
+        trainer.best.publish()
+        raise TrainingRefused(trainer.best.finished(trainer.path))
+    if told := trainer.best.look(lambda found: best_threshold(*judged(found, normal, poor))[1]):  # type: ignore[arg-type]
+        pace.say("detector", told)
+        trainer.best.publish()
+    pace.say("detector", f"seed {options.seed}, from step {pace.steps}, {pace.length}")
+    composer = Composer(known, options.seed + pace.steps)
+    checked, losses = pace.spent, []
+    with StopWish() as wish:
+        pace.begin()
+        while not pace.over and not wish.number:
+            width, height = CANVASES[pace.steps % len(CANVASES)]
+            batch = [composer.canvas(width, height) for _ in range(BATCH)]
+            losses.append(trainer.step(batch))
+            pace.tell("detector", losses)
+            if pace.spent - checked > 60 * options.check_minutes or pace.over:
+                trainer.check(normal, poor, float(np.mean(losses)))
+                checked, losses = pace.spent, []
+    trainer.save()
+    if wish.number:
+        pace.say("detector", f"stopped at step {pace.steps}; go on with the same command and --resume")
+        wish.leave()
+    trainer.best.publish()
+    pace.say("detector", f"done, {trainer.best.verdict()}")
+    return trainer.best.score

@@ -42,11 +42,14 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All boxes of one picture that count: each one's score and whether it is a true face; and how many faces are there."""
+    """All boxes of one picture that count: each one's score, whether it is a true face, and which box it is; how many faces are
+    there, and for each the score of the box that found it (-1 where none did)."""
 
     scores: NDArray[np.float32]
     right: NDArray[np.bool_]
+    boxes: NDArray[np.intp]
     faces: int
+    found_at: NDArray[np.float32]
 
 
 def judge(found: Found, truth: Boxes, neither: Boxes) -> Judged:
@@ -54,18 +57,19 @@ def judge(found: Found, truth: Boxes, neither: Boxes) -> Judged:
     boxes, scores = found
     order = np.argsort(-scores, kind="stable")
     overlap = iou_matrix(boxes, truth)
-    free = np.ones(len(truth), bool)
+    found_at = np.full(len(truth), -1.0, np.float32)
     kept, right = [], []
     for index in order:
-        candidates = np.where(free, overlap[index], 0.0) if len(truth) else np.zeros(1)
+        candidates = np.where(found_at < 0, overlap[index], 0.0) if len(truth) else np.zeros(1)
         if candidates.max() >= FACE_IOU:
-            free[int(candidates.argmax())] = False
+            found_at[int(candidates.argmax())] = scores[index]
             kept.append(index)
             right.append(True)
         elif not _inside(boxes[index], neither):
             kept.append(index)
             right.append(False)
-    return Judged(scores[kept] if kept else scores[:0], np.array(right, bool), len(truth))
+    places = np.array(kept, np.intp)
+    return Judged(scores[places], np.array(right, bool), places, len(truth), found_at)
 
 
 def _inside(box: Boxes, regions: Boxes) -> bool:
