@@ -6,6 +6,9 @@ smilereel train age --minutes 10 [--resume]
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -87,12 +90,19 @@ def served(faces: Faces) -> NDArray[np.uint8]:
     return np.stack([clahe(crop) for crop in faces.crops])[:, None]
 
 
-def smile_training(options: TrainingOptions) -> float:
-    data, seed = options.data, options.seed
+@dataclass(frozen=True, slots=True)
+class SmileMaterial:
+    """What a smile model learns from, and how it is judged on the validation split (see `Plan.validate`)."""
+
+    crops: Crops
+    validate: Callable[[nn.Module], tuple[float, float]]
+
+
+def smile_material(options: TrainingOptions) -> SmileMaterial:
+    """Public faces and children, drawn in two stages; judged by the mean AUC of both, each on other people."""
     own, own_valid = own_faces(options, "smile")
-    faces = together(together(smile_faces(data, ("train",)), children_smiles(data, ("train",))), own)
-    children = together(children_smiles(data, ("valid",)), own_valid)
-    public = smile_faces(data, ("valid",))
+    public, children = smile_faces(options.data, ("valid",)), together(children_smiles(options.data, ("valid",)), own_valid)
+    faces = together(together(smile_faces(options.data, ("train",)), children_smiles(options.data, ("train",))), own)
     valid = together(public, children)
     print(f"smile: {len(faces.targets)} to train on, {len(valid.targets)} to validate", flush=True)
     pixels, count = served(valid), len(public.targets)
@@ -100,14 +110,18 @@ def smile_training(options: TrainingOptions) -> float:
     def validate(network: nn.Module) -> tuple[float, float]:
         score = calibrated(network, pixels, valid.targets)
         both = auc(public.targets, score[:count]), auc(children.targets, score[count:])
-        return sum(both) / 2, quiet_threshold(children.targets, score[count:], FALSE_SMILES)
+        return sum(both) / 2, quiet_threshold(valid.targets, score, FALSE_SMILES)
 
     smiling = faces.targets > 0.5
     first, later = (_balanced(_emphasis(faces, often), smiling) for often in CHILDREN_EMPHASIS)
     targets = faces.targets[:, None] * (1 - 2 * LABEL_NOISE) + LABEL_NOISE
-    full = Plan("smile", "smile-mobilenetv2-112", options, validate)
-    crops = Crops(faces, targets, first, seed, P_HAND, later)
-    return train(full, prepared(SmileClassifier()), crops, _binary, STEPS_PER_EPOCH)
+    return SmileMaterial(Crops(faces, targets, first, options.seed, P_HAND, later), validate)
+
+
+def smile_training(options: TrainingOptions) -> float:
+    material = smile_material(options)
+    plan = Plan("smile", "smile-mobilenetv2-112", options, material.validate)
+    return train(plan, prepared(SmileClassifier()), material.crops, binary_cross_entropy_with_logits, STEPS_PER_EPOCH)
 
 
 def _emphasis(faces: Faces, children: float) -> NDArray[np.float64]:
@@ -141,8 +155,6 @@ def age_training(options: TrainingOptions) -> float:
         weights[mine == group] = share / max((mine == group).sum(), 1)
     targets = ordinal_targets(faces.targets)
     full = Plan("age", "age-mobilenetv2-112-ordinal", options, validate)
-    return train(full, prepared(AgeClassifier()), Crops(faces, targets, weights, seed), _binary, STEPS_PER_EPOCH)
-
-
-def _binary(logits: Tensor, targets: Tensor) -> Tensor:
-    return binary_cross_entropy_with_logits(logits, targets)
+    return train(
+        full, prepared(AgeClassifier()), Crops(faces, targets, weights, seed), binary_cross_entropy_with_logits, STEPS_PER_EPOCH
+    )

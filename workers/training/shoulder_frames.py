@@ -22,6 +22,7 @@ ROOMS = ("houses", "scene15")
 PEOPLE = ("webcam", "selfie", "portrait", "person", "aaf")
 P_OWN_PICTURE, P_EMPTY_ROOM = 0.55, 0.08
 P_TRAP, P_DAMAGE = 0.6, 0.5
+P_RECOLOURED = 0.6
 # How much of the frame an adult's visible part may fill.
 VISIBLE = (0.045, 0.42)
 # Where no face was found in a cut-out, its head is taken to be this share of its height.
@@ -42,6 +43,8 @@ class ShoulderFrames:
 
     def __init__(self, data: Path, split: Split, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
+        # Some 130 adults wear few clothes; what is measured on stays as it was photographed.
+        self.recolour = split == "train"
         known = list(scenes(data, (split,)))
         self.rooms = [_smaller(scene) for scene in known if scene.source in ROOMS]
         self.toys = [_smaller(scene) for scene in known if scene.source == "teddy"]
@@ -91,7 +94,7 @@ class ShoulderFrames:
 
     def _adult(self, texture: Pixels | None) -> Cutout:
         adult = self.adults[self.rng.integers(len(self.adults))]
-        rgba = adult.rgba.copy()
+        rgba = _recoloured(adult.rgba, self.rng) if self.recolour and self.rng.random() < P_RECOLOURED else adult.rgba.copy()
         if texture is not None:
             size = (rgba.shape[1], rgba.shape[0])
             rgba[..., :3] = cv2.resize(texture, size, interpolation=cv2.INTER_AREA)
@@ -194,6 +197,16 @@ def _filled(scene: Scene, width: int, height: int, rng: Generator) -> tuple[Pixe
     matrix = np.array([[scale, 0, -x], [0, scale, -y]])
     frame = cv2.warpAffine(scene.picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
     return frame, (boxes - np.array([x, y, x, y])).astype(np.float32)
+
+
+def _recoloured(rgba: Pixels, rng: Generator) -> Pixels:
+    """The cut-out in other colours: hue turned, paler or stronger, lighter or darker."""
+    hsv = cv2.cvtColor(rgba[..., :3], cv2.COLOR_RGB2HSV).astype(np.float32)
+    hsv[..., 0] = (hsv[..., 0] + rng.uniform(0, 180)) % 180
+    hsv[..., 1:] = (hsv[..., 1:] * rng.uniform((0.2, 0.6), (1.5, 1.4))).clip(0, 255)
+    other = rgba.copy()
+    other[..., :3] = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
+    return other
 
 
 def _toned(rgba: Pixels, frame: Pixels, rng: Generator) -> Pixels:
