@@ -55,6 +55,9 @@ class Faces:
 def scene_group(file: str, source: str, person: str) -> str:
     """Whom a detector's picture belongs to: the person, the house, the original of an augmented copy, else the file itself."""
     name = Path(file).stem
+    if source == "aaf":
+        # The archive counts each picture as a person of its own; the age sets hold the same children by runs.
+        return aaf_group(file)
     if person:
         return person
     if source in ("houses", "wallpicture") and (house := re.match(r"(?:houses|wallpicture)_(\d+)_", name)):

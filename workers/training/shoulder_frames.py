@@ -48,7 +48,8 @@ class ShoulderFrames:
         known = list(scenes(data, (split,)))
         self.rooms = [_smaller(scene) for scene in known if scene.source in ROOMS]
         self.toys = [_smaller(scene) for scene in known if scene.source == "teddy"]
-        self.people = {source: [_smaller(s) for s in known if s.source == source and len(s.boxes) == 1] for source in PEOPLE}
+        alone = [scene for scene in known if len(scene.boxes) == 1 and not len(scene.ignored)]
+        self.people = {source: [_smaller(scene) for scene in alone if scene.source == source] for source in PEOPLE}
         self.people = {source: found for source, found in self.people.items() if found}
         self.adults = _cutouts(data, split)
         self.sitters = [cutout for cutout in self.adults if cutout.face is not None]

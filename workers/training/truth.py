@@ -1,6 +1,6 @@
 """The frozen truth of the detector's test and validation pictures in, checked boxes by picture out. `datasets.scenes` reads it.
 
-It was made by eye, beside what OpenCV's DNN and YuNet find, without a look at what our detector finds, and is not changed after a training.
+It was made by eye, beside what OpenCV's DNN and YuNet find and without a look at what our detector finds; no training changes it.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ def test_a_split_needs_somebody_to_go_by() -> None:
         ("images/selfie_face_aug241_jpg.rf.6f.jpg", "selfie", "", "selfieunnamed"),
         ("images/person_254.jpg", "person", "", "hseg254"),
         ("images/mask_00000005.jpg", "mask", "", "mask:mask_00000005"),
+        ("images/aaf_00154A04.jpg", "aaf", "aaf00154", "aaf-run7"),
     ],
 )
 def test_pictures_of_one_person_or_house_stay_together(file: str, source: str, person: str, group: str) -> None:
