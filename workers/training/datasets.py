@@ -20,6 +20,8 @@ from workers.training.truth import picture_truth, read_truth
 Boxes = NDArray[np.float32]
 # Pictures of the age sets to be measured on that are the same photograph as one to be trained on (`doubles.py` found them).
 DOUBLES = Path(__file__).parent / "labels" / "age_doubles.csv"
+# Pictures whose labelled age is plainly wrong, or that show no usable face; found by eye in all splits.
+FAULTS = Path(__file__).parent / "labels" / "age_faults.csv"
 SMILING = ("smile", "happiness")
 # How a face may look, as labelled by eye, that is drawn by a weight of its own.
 HARD = ("restrained", "speaking", "grimace", "crying")
@@ -169,7 +171,7 @@ def together(ones: Faces, others: Faces) -> Faces:
 
 
 def age_faces(data: Path, splits: tuple[Split, ...], every: int = 1, doubles: bool = False) -> Faces:
-    """Faces with their ages of these splits.
+    """Faces with their ages of these splits, without those whose age is plainly wrong.
 
     Args:
         data: the data folder.
@@ -178,7 +180,8 @@ def age_faces(data: Path, splits: tuple[Split, ...], every: int = 1, doubles: bo
         doubles: also take the pictures that are the same photograph as one of the training split.
     """
     archive = Archive(data, "age")
-    left_out = set() if doubles else {row["file"] for row in _label_file(DOUBLES)}
+    left_out = {row["file"] for row in _label_file(FAULTS)}
+    left_out |= set() if doubles else {row["file"] for row in _label_file(DOUBLES)}
     chosen = [
         (row["file"], row["source"], float(row["age"]))
         for row in archive.rows("labels.csv")
