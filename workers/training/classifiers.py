@@ -34,10 +34,10 @@ FALSE_SMILES = 0.02
 # How often a hand is drawn before the mouth, and the P(smile) that such a face is to get at most.
 P_HAND, COVERED = 0.05, np.float32(0.1)
 # The article's two stages: the public sets first, then the pictures nearest to ours, which are children; the second begins here.
-SECOND_STAGE = 0.55
+SECOND_STAGE = 0.6
 # Drawn so many times as often as others in each stage: children are whom it is for, the rest is what it confuses with smiles.
-EMPHASIS = {"restrained": 1.5, "speaking": 3.0, "grimace": 4.0, "feelings": 4.0, "crying": 20.0}
-CHILDREN_EMPHASIS = (2.0, 8.0)
+EMPHASIS = {"grimace": 2.0, "feelings": 3.0, "crying": 15.0}
+CHILDREN_EMPHASIS = (3.0, 6.0)
 AGE_SHARES = {"toddler": 0.12, "child": 0.34, "teen": 0.10, "adult": 0.44}
 
 

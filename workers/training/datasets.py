@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workers.inputs import FACE_CROP_SIDE, Pixels, grey_crop
 from workers.training.archive import Archive
-from workers.training.eyes import CHILDREN, LFW, looks
+from workers.training.eyes import CHILDREN, LFW, Look, looks
 from workers.training.splits import Split, aaf_group, split_of, utk_group
 from workers.training.truth import picture_truth, read_truth
 
@@ -118,6 +118,19 @@ def smile_target(label: str, other_label: str) -> int | None:
     return int(smiling)
 
 
+def voted(of_sets: int | None, look: Look | None) -> float | None:
+    """The sets' label and a person's as one: 1 a smile, 0 none, None left out.
+
+    Where the sets contradict each other the person decides, but for open mouths without a clear smile, on which people differ; whom
+    the person contradicts is left out.
+    """
+    if look is None:
+        return of_sets
+    if of_sets is None:
+        return None if look.detail == "speaking" else look.target
+    return look.target if look.target == of_sets else None
+
+
 def smile_faces(data: Path, splits: tuple[Split, ...], every: int = 1, by_eye: bool = True) -> Faces:
     """Smiling and other faces of these splits; crops whose person is unknown are left out, since no split would be safe.
 
@@ -125,8 +138,7 @@ def smile_faces(data: Path, splits: tuple[Split, ...], every: int = 1, by_eye: b
         data: the data folder.
         splits: which sides to read.
         every: take each n-th picture only.
-        by_eye: where a person labelled the photograph for this project, that label counts, and the unsure are left out; else only
-            the two sets' own labels count.
+        by_eye: what a person said of the photograph for this project counts too (`voted`); else only the two sets' own labels.
     """
     archive = Archive(data, "smile")
     seen = {Path(file).name: look for file, look in looks(LFW).items()} if by_eye else {}
@@ -135,7 +147,7 @@ def smile_faces(data: Path, splits: tuple[Split, ...], every: int = 1, by_eye: b
         if not row["identity"] or split_of(row["identity"]) not in splits:
             continue
         look = seen.get(row["same_photo_as"] or Path(row["file"]).name)
-        target = look.target if look else smile_target(row["label"], row["other_label"])
+        target = voted(smile_target(row["label"], row["other_label"]), look)
         if target is not None:
             source = "feelings" if row["other_label"] in FEELINGS else row["source"]
             chosen.append((row["file"], look.detail if look and look.detail in HARD else source, float(target)))
