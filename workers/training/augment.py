@@ -192,13 +192,18 @@ def cut_boxes(boxes: Boxes, width: float, height: float) -> tuple[Boxes, Boxes]:
     return clipped[counts], clipped[(visible >= VISIBLE_NEITHER) & ~counts]
 
 
-def low_quality(frame: Pixels, boxes: Boxes, rng: Generator) -> tuple[Pixels, Boxes, Boxes]:
+def low_quality(frame: Pixels, boxes: Boxes, ignored: Boxes, rng: Generator) -> tuple[Pixels, Boxes, Boxes]:
     """The low-quality twin of a picture: cut at the side by chance, then what a poor webcam does.
+
+    Args:
+        frame: uint8 H x W x 3.
+        boxes: the faces, float32 N x 4.
+        ignored: boxes that count neither way, likewise.
+        rng: draws the damage.
 
     Returns:
         The picture, the faces' boxes in it, and the boxes that count neither way.
     """
-    neither = boxes[:0]
     if len(boxes) and rng.random() < 0.25:
         # The cut runs through a face, a fifth to two fifths deep, from the left or the right.
         x1, _, x2, _ = boxes[rng.integers(len(boxes))]
@@ -209,8 +214,11 @@ def low_quality(frame: Pixels, boxes: Boxes, rng: Generator) -> tuple[Pixels, Bo
         else:
             start, stop = 0, int(max(min(x2 - depth, width), 8))
         frame = np.ascontiguousarray(frame[:, start:stop])
-        boxes, neither = cut_boxes(boxes - np.array([start, 0, start, 0], np.float32), stop - start, frame.shape[0])
-    return webcam_frame(frame, boxes, rng), boxes, neither
+        moved, edges = np.array([start, 0, start, 0], np.float32), np.array([stop - start, frame.shape[0]] * 2, np.float32)
+        boxes, neither = cut_boxes(boxes - moved, stop - start, frame.shape[0])
+        ignored = (ignored - moved).clip(0, edges)
+        ignored = np.concatenate([ignored[(ignored[:, 2:] > ignored[:, :2]).all(1)], neither])
+    return webcam_frame(frame, boxes, rng), boxes, ignored
 
 
 def _uint8(values: object) -> Pixels:

@@ -45,7 +45,6 @@ def poor_twins(good: list[Scene]) -> list[Scene]:
     twins = []
     for scene in good:
         rng = np.random.default_rng(file_seed(scene.file))
-        picture, boxes, neither = low_quality(scene.picture, scene.boxes, rng)
-        ignored = np.concatenate([scene.ignored, neither]) if picture.shape == scene.picture.shape else neither
+        picture, boxes, ignored = low_quality(scene.picture, scene.boxes, scene.ignored, rng)
         twins.append(Scene(scene.file, scene.source, scene.split, picture, boxes, ignored))
     return twins

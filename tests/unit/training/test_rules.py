@@ -182,12 +182,16 @@ def test_a_pictures_poor_twin_keeps_its_boxes_inside() -> None:
     frame = np.random.default_rng(2).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     for seed in range(60):
         picture, kept, neither = augment.low_quality(
-            frame, boxes((10, 20, 60, 80), (90, 30, 150, 100)), np.random.default_rng(seed)
+            frame, boxes((10, 20, 60, 80), (90, 30, 150, 100)), boxes((65, 5, 85, 25)), np.random.default_rng(seed)
         )
         assert picture.dtype == np.uint8
         assert picture.ndim == 3
-        assert len(kept) + len(neither) <= 2
+        assert len(kept) + len(neither) <= 3
         assert len(kept) >= 1
-        for x1, y1, x2, y2 in kept:
+        # What counts neither way moves with the picture.
+        assert any(abs(y1 - 5) < 1 for _, y1, _, _ in neither)
+        if picture.shape == frame.shape:
+            assert [65, 5, 85, 25] in neither.tolist()
+        for x1, y1, x2, y2 in (*kept, *neither):
             assert 0 <= x1 < x2 <= picture.shape[1]
             assert 0 <= y1 < y2 <= picture.shape[0]
