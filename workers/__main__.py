@@ -18,6 +18,9 @@ COMMANDS = {
     "detect": "find and score the faces in a picture or a folder",
     "faces": "score pictures that already are face crops",
     "train": "train one of the four models",
+    "evaluate": "score the models on the test split, beside the baselines that they replace",
+    "prelabel": "write label files with the models' boxes and scores on new pictures, for a person to correct",
+    "learning-curve": "tune on shares of the people, and say whether more labels would pay",
     "schema": "print the JSON Schema of LESSON.json",
     "settings": "print every setting, its value and where it came from",
 }
@@ -38,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _module(command: str):  # type: ignore[no-untyped-def]
-    return import_module(f"workers.commands.{command}")
+    return import_module(f"workers.commands.{command.replace('-', '_')}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -43,8 +43,7 @@ def run_training(model: str, options: TrainingOptions) -> float:
         TrainingRefused: pictures, checkpoint, or weights folder cannot be used.
         LabelsInvalid: a label file cannot be used.
     """
-    _keep_memory()
-    _limit_threads(options.threads)
+    prepare_process(options.threads)
     module, function = TRAINERS[model]
     trainer = getattr(import_module(module), function)
     try:
@@ -55,12 +54,14 @@ def run_training(model: str, options: TrainingOptions) -> float:
     return best
 
 
-def _limit_threads(threads: int) -> None:
+def prepare_process(threads: int) -> None:
+    """Threads and memory of this process as trainings need them."""
     import cv2
     import torch
 
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
+    _keep_memory()
 
 
 def _keep_memory() -> None:

@@ -13,9 +13,9 @@ from workers.training.augment import cut_boxes, webcam_frame
 from workers.training.coder import h264
 from workers.training.datasets import Boxes, Scene
 
-# How often each source is drawn; the webcam sessions are many frames of few people.
-SHARES = {"aaf": 0.24, "webcam": 0.16, "portrait": 0.12, "selfie": 0.12, "person": 0.12, "mask": 0.14}
-ROOM_SHARES = {"houses": 0.5, "scene15": 0.2, "teddy": 0.25, "wallpicture": 0.05}
+# How often each source is drawn; the webcam sessions are many frames of few people, and `own` is what a person labelled.
+SHARES = {"own": 0.3, "aaf": 0.24, "webcam": 0.16, "portrait": 0.12, "selfie": 0.12, "person": 0.12, "mask": 0.14}
+ROOM_SHARES = {"own": 0.3, "houses": 0.5, "scene15": 0.2, "teddy": 0.25, "wallpicture": 0.05}
 P_GROUP, P_EMPTY = 0.33, 0.17
 P_DAMAGE = 0.6
 P_H264 = 0.12

@@ -29,7 +29,7 @@ from workers.training.keeping import Best, alone, load_checkpoint, save_checkpoi
 from workers.training.options import TrainingOptions
 from workers.training.own_pictures import own_scenes
 from workers.training.pace import Pace, StopWish
-from workers.training.scoring import best_threshold, rates
+from workers.training.scoring import best_threshold, operating_point, rates
 
 __all__ = ["Options", "found_by", "judged", "poor_twins", "train", "train_on"]
 
@@ -153,7 +153,7 @@ class Trainer:
     def check(self, normal: list[Scene], poor: list[Scene], loss: float) -> None:
         """Scores the average on the validation split, exports it if it is the best yet, writes a checkpoint."""
         both = judged(self.average, normal, poor)
-        threshold, score = best_threshold(*both)
+        score, threshold = best_threshold(*both)[1], operating_point(*both)
         good, bad = rates(both[0], threshold), rates(both[1], threshold)
         text = " | ".join(f"{r.recall:.4f}/{r.precision:.4f}" for r in (good, bad))
         best = self.best.offer(self.average, score, threshold)
@@ -215,7 +215,7 @@ def train_on(options: TrainingOptions, known: list[Scene], normal: list[Scene]) 
                 checked, losses = pace.spent, []
     trainer.save()
     if wish.number:
-        pace.say("detector", f"stopped at step {pace.steps}; go on with the same command and --resume")
+        pace.stopped("detector", kept=trainer.path is not None)
         wish.leave()
     trainer.best.publish()
     pace.say("detector", f"done, {trainer.best.verdict()}")

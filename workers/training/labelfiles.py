@@ -16,7 +16,7 @@ Rows with an empty label or age, or `unsure`, are passed over. The columns that 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -146,20 +146,23 @@ def _refuse_shared(rows: Iterable[LabelRow]) -> None:
             )
 
 
-def refuse_known(rows: Iterable[LabelRow], known: Iterable[str]) -> None:
-    """Nobody of the public pictures changes sides by a label file.
+def refuse_known(rows: Iterable[LabelRow], public: Mapping[Path, str]) -> None:
+    """Nobody of the public pictures changes sides by a label file, neither by name nor as a picture of theirs.
 
     Args:
-        known: the people of the public pictures, as their label files name them.
+        rows: the label files' rows.
+        public: whom each of the public pictures shows, as their split goes by it.
 
     Raises:
         LabelsInvalid: a row trains on somebody of the test split, or the like.
     """
-    public = set(known)
+    people = set(public.values())
     for row in rows:
-        if row.person in public and split_of(row.person) != row.side:
+        person = public.get(row.path.resolve()) or (row.person if row.person in people else "")
+        if person and split_of(person) != row.side:
             raise row.fault(
-                f"“{row.person}” stands in the {split_of(row.person)} split of the public pictures and cannot stand in {row.side}"
+                f"“{person}” of the public pictures stands in the {split_of(person)} split and cannot stand in {row.side}; "
+                "leave the line out"
             )
 
 

@@ -136,7 +136,7 @@ class KeepBest(Callback):  # type: ignore[misc]
             "architecture": self.plan.architecture,
             "network": self.learn.model.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": {"state": list(optimiser["state"]), "hypers": [dict(group) for group in optimiser["hypers"]]},
+            "optimiser": {"state": list(optimiser["state"]), "hypers": [_plain(group) for group in optimiser["hypers"]]},
             "spent": self.pace.spent,
             "steps": self.pace.steps,
             "best": self.best.state(),
@@ -197,7 +197,7 @@ def train(
         with keeper.wish, learner.no_logging():
             learner.fit_one_cycle(EPOCHS_AT_MOST, plan.learning_rate)
     if keeper.wish.number:
-        keeper.pace.say(plan.name, f"stopped at step {keeper.pace.steps}; go on with the same command and --resume")
+        keeper.pace.stopped(plan.name, kept=keeper.path is not None)
         keeper.wish.leave()
     keeper.pace.say(plan.name, f"done, {keeper.best.verdict()}")
     return keeper.best.score
@@ -211,6 +211,11 @@ def _learner(
     learner = Learner(DataLoaders(loader, loader), network, loss_func=loss, cbs=cbs, path=keeper.plan.options.work)
     learner.remove_cbs([cb for cb in learner.cbs if type(cb).__name__ in ("ProgressCallback", "Recorder")])
     return learner
+
+
+def _plain(group: dict[str, Any]) -> dict[str, float]:
+    """numpy's numbers as Python's, which alone PyTorch reads back without running code from the file."""
+    return {name: float(value) for name, value in group.items()}
 
 
 @torch.inference_mode()

@@ -16,33 +16,45 @@ from workers.cpu.probe import probe
 from workers.inputs import FACE_CROP_SIDE, SHOULDER_HEIGHT, SHOULDER_WIDTH, Pixels, face_square, grey_crop, shoulder_input
 from workers.pictures import Loaded, load_picture
 from workers.training.archive import Archive
-from workers.training.datasets import Faces, Scene
+from workers.training.datasets import Faces, Scene, cutout_group, scene_group
 from workers.training.labelfiles import LabelRow, ages, boxes, classes, read_labels, refuse_known
 from workers.training.options import TrainingOptions
-from workers.training.splits import Split
+from workers.training.splits import Split, aaf_group, utk_group
 
 # Such pictures are drawn and weighted as a source of their own.
 SOURCE = "own"
 # The public pictures are no larger either.
 LONGEST_SIDE = 640
-# Whose people a label file of the model may share.
-PUBLIC = {"smile": ("smile", "age"), "age": ("smile", "age"), "detector": ("det",), "shoulder": ("det",)}
+# Whose people the public pictures of these archives are.
+PUBLIC = {"smile": ("smile", "age"), "age": ("smile", "age"), "detector": ("det",), "shoulder": ("det", "cutouts")}
 Frames = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
 
 def _checked(data: Path, model: str, labels: Sequence[Path]) -> list[LabelRow]:
     rows = read_labels(model, labels)
-    if any(row.cells.get("split") for row in rows):
-        refuse_known(rows, _public_people(data, model))
+    if rows:
+        refuse_known(
+            rows,
+            {
+                (data / name / file).resolve(): person
+                for name in PUBLIC[model]
+                for file, person in public_people(data, name).items()
+            },
+        )
     return rows
 
 
-def _public_people(data: Path, model: str) -> set[str]:
-    people = set()
-    for name in PUBLIC[model]:
-        table = "images.csv" if name == "det" else "labels.csv"
-        people |= {row.get("identity") or row.get("person") or "" for row in Archive(data, name).rows(table)}
-    return people - {""}
+def public_people(data: Path, name: str) -> dict[str, str]:
+    """Whom each picture of an archive shows, as the split goes by it; the pictures as the archive's label file names them."""
+    archive = Archive(data, name)
+    if name == "smile":
+        return {row["file"]: row["identity"] for row in archive.rows("labels.csv") if row["identity"]}
+    if name == "age":
+        rows = archive.rows("labels.csv")
+        return {row["file"]: aaf_group(row["file"]) if row["source"] == "aaf" else utk_group(row["file"]) for row in rows}
+    if name == "cutouts":
+        return {row["file"]: cutout_group(row["file"]) for row in archive.rows("cutouts.csv")}
+    return {row["file"]: scene_group(row["file"], row["source"], row["person"]) for row in archive.rows("images.csv")}
 
 
 def own_faces(options: TrainingOptions, model: str) -> tuple[Faces, Faces]:

@@ -76,6 +76,10 @@ class Pace:
         self._told = time.monotonic()
         print(f"{time.strftime('%H:%M:%S')} {name}: {text}", flush=True)
 
+    def stopped(self, name: str, *, kept: bool) -> None:
+        """The line of a training that was asked to end."""
+        self.say(name, f"stopped at step {self.steps}" + ("; go on with the same command and --resume" if kept else ""))
+
     def left(self) -> str:
         minutes = self.minutes_left
         return f"{minutes:.0f} min left" if minutes >= 2 else f"{minutes * 60:.0f} s left"

@@ -13,6 +13,9 @@ from workers.training.baselines import Found, iou_matrix
 from workers.training.datasets import Boxes
 
 FACE_IOU = 0.4
+# Of the boxes that the released detector draws at least so many are faces, on good and on poor pictures of the validation split.
+PRECISION_FLOORS = (0.985, 0.98)
+FALSE_PICTURES = 0.01
 # What lies mostly inside a region that counts neither way is neither right nor wrong.
 NEITHER_OVERLAP = 0.5
 
@@ -101,6 +104,22 @@ def best_threshold(normal: Sequence[Judged], poor: Sequence[Judged]) -> tuple[fl
         mean = (rates(normal, threshold).f1 + rates(poor, threshold).f1) / 2
         best = max(best, (mean, float(threshold)))
     return best[1], best[0]
+
+
+def operating_point(normal: Sequence[Judged], poor: Sequence[Judged]) -> float:
+    """The released threshold: the lowest from above that keeps precision, as a wrong face in a reel is worse than a missed one.
+
+    Going down from the highest score, it stops before precision falls under `PRECISION_FLOORS` on good or poor pictures, or before more
+    than `FALSE_PICTURES` of those without a face get a box; what recall is left to gain above these floors is taken.
+    """
+    chosen = best_threshold(normal, poor)[0]
+    for threshold in np.arange(0.9, 0.09, -0.02):
+        sides = rates(normal, threshold), rates(poor, threshold)
+        precise = all(side.precision >= floor for side, floor in zip(sides, PRECISION_FLOORS, strict=True))
+        if not precise or any(side.false_pictures > FALSE_PICTURES * side.empty_pictures for side in sides):
+            break
+        chosen = float(threshold)
+    return chosen
 
 
 def auc(truth: NDArray[np.float32], score: NDArray[np.float32]) -> float:

@@ -9,7 +9,17 @@ from workers.gpu.models import AGE_STEPS
 from workers.training import augment
 from workers.training.ages import ordinal_targets
 from workers.training.datasets import age_groups, cutout_group, scene_group, smile_target
-from workers.training.scoring import FACE_IOU, auc, balanced_threshold, best_threshold, judge, quiet_threshold, rates
+from workers.training.scoring import (
+    FACE_IOU,
+    Judged,
+    auc,
+    balanced_threshold,
+    best_threshold,
+    judge,
+    operating_point,
+    quiet_threshold,
+    rates,
+)
 from workers.training.splits import split_of
 
 
@@ -195,3 +205,22 @@ def test_a_pictures_poor_twin_keeps_its_boxes_inside() -> None:
         for x1, y1, x2, y2 in (*kept, *neither):
             assert 0 <= x1 < x2 <= picture.shape[1]
             assert 0 <= y1 < y2 <= picture.shape[0]
+
+
+def ranked(right: str, faces: int, highest: float = 0.9) -> Judged:
+    """One picture whose boxes, from `highest` downwards in steps of .02, are right (`1`) or wrong (`0`)."""
+    scores = np.array([highest - 0.02 * place for place in range(len(right))], np.float32) + np.float32(0.001)
+    found = np.array([letter == "1" for letter in right])
+    return Judged(scores, found, np.arange(len(right)), faces, np.full(faces, -1, np.float32))
+
+
+def test_the_operating_point_takes_what_recall_precision_leaves() -> None:
+    # Twenty right boxes, then a wrong one: with it precision would be 20 / 21.
+    good = [ranked("1" * 20 + "0" + "1" * 5, 26)]
+    assert operating_point(good, good) == pytest.approx(0.9 - 0.02 * 19, abs=1e-6)
+
+
+def test_the_operating_point_stays_above_a_box_in_an_empty_room() -> None:
+    good = [ranked("1" * 30, 30)]
+    assert operating_point(good, good) < 0.4
+    assert operating_point([*good, ranked("0", 0, highest=0.6)], good) == pytest.approx(0.62, abs=1e-6)
