@@ -22,7 +22,6 @@ ROOMS = ("houses", "scene15")
 PEOPLE = ("webcam", "selfie", "portrait", "person", "aaf")
 P_OWN_PICTURE, P_EMPTY_ROOM = 0.55, 0.08
 P_TRAP, P_DAMAGE = 0.6, 0.5
-P_RECOLOURED = 0.6
 # How much of the frame an adult's visible part may fill.
 VISIBLE = (0.045, 0.42)
 # Where no face was found in a cut-out, its head is taken to be this share of its height.
@@ -43,8 +42,6 @@ class ShoulderFrames:
 
     def __init__(self, data: Path, split: Split, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
-        # Some 130 adults wear few clothes; what is measured on stays as it was photographed.
-        self.recolour = split == "train"
         known = list(scenes(data, (split,)))
         self.rooms = [_smaller(scene) for scene in known if scene.source in ROOMS]
         self.toys = [_smaller(scene) for scene in known if scene.source == "teddy"]
@@ -95,7 +92,7 @@ class ShoulderFrames:
 
     def _adult(self, texture: Pixels | None) -> Cutout:
         adult = self.adults[self.rng.integers(len(self.adults))]
-        rgba = _recoloured(adult.rgba, self.rng) if self.recolour and self.rng.random() < P_RECOLOURED else adult.rgba.copy()
+        rgba = adult.rgba.copy()
         if texture is not None:
             size = (rgba.shape[1], rgba.shape[0])
             rgba[..., :3] = cv2.resize(texture, size, interpolation=cv2.INTER_AREA)
@@ -163,9 +160,11 @@ def composed(data: Path, split: Split, count: int, seed: int) -> tuple[NDArray[n
 
 def _cutouts(data: Path, split: Split) -> list[Cutout]:
     archive = Archive(data, "cutouts")
+    # Cut-outs of several adults are clothes and limbs to learn from too; measured is on single ones only.
+    tags = ("adult", "several") if split == "train" else ("adult",)
     found = []
     for row in archive.rows("cutouts.csv"):
-        if row["tag"] != "adult" or split_of(cutout_group(row["file"])) != split:
+        if row["tag"] not in tags or split_of(cutout_group(row["file"])) != split:
             continue
         rgba = archive.cutout(row["file"])
         face = None
@@ -198,16 +197,6 @@ def _filled(scene: Scene, width: int, height: int, rng: Generator) -> tuple[Pixe
     matrix = np.array([[scale, 0, -x], [0, scale, -y]])
     frame = cv2.warpAffine(scene.picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
     return frame, (boxes - np.array([x, y, x, y])).astype(np.float32)
-
-
-def _recoloured(rgba: Pixels, rng: Generator) -> Pixels:
-    """The cut-out in other colours: hue turned, paler or stronger, lighter or darker."""
-    hsv = cv2.cvtColor(rgba[..., :3], cv2.COLOR_RGB2HSV).astype(np.float32)
-    hsv[..., 0] = (hsv[..., 0] + rng.uniform(0, 180)) % 180
-    hsv[..., 1:] = (hsv[..., 1:] * rng.uniform((0.2, 0.6), (1.5, 1.4))).clip(0, 255)
-    other = rgba.copy()
-    other[..., :3] = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
-    return other
 
 
 def _toned(rgba: Pixels, frame: Pixels, rng: Generator) -> Pixels:
