@@ -71,21 +71,27 @@ class FrameFaces(Record):
 
 
 class SegmentFaces(Record):
-    """All sampled frames of a segment; seconds without a readable frame are in `unreadable`."""
+    """All sampled frames of a segment; seconds without a readable frame are in `unreadable`.
+
+    `shoulder_threshold` is the released operating point of the model that gave each frame's `p_parent_shoulder`.
+    """
 
     frames: list[FrameFaces]
     unreadable: list[int] = []
+    shoulder_threshold: float = Field(gt=0, lt=1)
 
 
 class FaceReading(Record):
     """One face with all that is known of it, as the choice of moments and the per-second data need it.
 
+    `p_child` is joined over neighbouring seconds, `p_child_alone` what this frame alone says (None: nothing was joined);
     `p_smile` is None once smile scores were deleted.
     """
 
     box_xyxy: XYXY
     score: float
     p_child: float
+    p_child_alone: float | None = None
     p_smile: float | None
     quality: float
     thumbnail: list[int]
@@ -100,11 +106,19 @@ class FrameReading(Record):
     faces: list[FaceReading]
 
 
+class ShoulderRange(Record):
+    """Lesson seconds `[start_second, end_second)` in which a parent sits beside the child without a face in view."""
+
+    start_second: int = Field(ge=0)
+    end_second: int
+
+
 class Readings(Record):
     """All that was seen in a lesson, second by second, and what could not be read."""
 
     frames: list[FrameReading]
     skipped: list[Skipped]
+    shoulder_ranges: list[ShoulderRange] = []
 
     def without_smiles(self) -> Readings:
         """The same without smile scores."""

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from workers.demo.camera import Sensor, sway
 from workers.demo.encode import encode_video
 from workers.demo.room import draw_board
 
-from .pictures import HEIGHT, MARGIN, WIDTH, PictureBox
+from .frame import HEIGHT, MARGIN, WIDTH, Picture
+from .light import draw_light
+from .pictures import PictureBox
 from .truth import (
     STUDENT_JOINS_AFTER_SECONDS,
     STUDENT_STAYS_ON_SECONDS,
@@ -29,7 +30,6 @@ from .truth import (
     teacher_gap,
 )
 
-Picture = NDArray[np.uint8]
 TEACHER_FPS = 2
 
 
@@ -47,30 +47,22 @@ def compose_lesson(data_dir: Path, folder: Path, *, seconds: int = 720, fps: int
     The teacher starts, the student joins 40 s later (lesson second 0). The student reconnects once (15 s), the teacher once (8 s),
     and the student's camera stays on for 12 s after the teacher left for good (lesson second `seconds`). `truth.schedule` tells what is
     shown when; its rows are (start, end, scene) in lesson seconds, scenes change on full seconds, and there is one
-    smile of 4-8 s in each 40 s. After the lesson's end another child smiles: no moment may come from there.
+    smile of 4-8 s in each 40 s. After the lesson's end another child smiles: no moment may come from there. Light, noise and the
+    coder's strength go by lot.
 
     Raises:
-        FileNotFoundError: `data_dir` holds no det.tar.
+        FileNotFoundError: `data_dir` holds no det.tar, or no cutouts.tar.
         ValueError: `seconds` is under 160.
     """
     rows = schedule(seconds, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    box = PictureBox(data_dir, seed)
-    sensor = Sensor(rng, patterns=6)
-    shown: list[Stretch] = []
+    camera = _Camera(PictureBox(data_dir, seed), np.random.default_rng(seed), fps)
+    coder = {"crf": int(camera.rng.integers(24, 30)), "bits_per_second": int(camera.rng.integers(85_000, 150_000))}
     gap_start, gap_end = student_gap(seconds)
     after: list[tuple[int, int, Scene]] = [(seconds, seconds + STUDENT_STAYS_ON_SECONDS, "child_smile")]
-    try:
-        before_gap = [row for row in rows if row[1] <= gap_start]
-        encode_video(folder / "student-1.mp4", _frames(before_gap, box, sensor, fps, shown), fps, crf=25, bits_per_second=140_000)
-        shown.append(Stretch(gap_start, gap_end, "off"))
-        after_gap = [row for row in rows if row[0] >= gap_end]
-        encode_video(
-            folder / "student-2.mp4", _frames(after_gap + after, box, sensor, fps, shown), fps, crf=25, bits_per_second=140_000
-        )
-    finally:
-        box.close()
+    encode_video(folder / "student-1.mp4", camera.frames([row for row in rows if row[1] <= gap_start]), fps, **coder)
+    camera.shown.append(Stretch(gap_start, gap_end, "off"))
+    encode_video(folder / "student-2.mp4", camera.frames([row for row in rows if row[0] >= gap_end] + after), fps, **coder)
     teacher_off, teacher_back = teacher_gap(seconds)
     _board(folder / "teacher-1.mp4", STUDENT_JOINS_AFTER_SECONDS + teacher_off)
     _board(folder / "teacher-2.mp4", seconds - teacher_back)
@@ -93,20 +85,36 @@ def compose_lesson(data_dir: Path, folder: Path, *, seconds: int = 720, fps: int
         "student": ((at(gap_start), at(gap_end)),),
         "teacher": ((at(teacher_off), at(teacher_back)),),
     }
-    return ComposedLesson(path, ComposedTruth(at(0), at(seconds), disconnects, tuple(shown[:-1])))
+    return ComposedLesson(path, ComposedTruth(at(0), at(seconds), disconnects, tuple(camera.shown[:-1])))
 
 
-def _frames(
-    rows: list[tuple[int, int, Scene]], box: PictureBox, sensor: Sensor, fps: int, shown: list[Stretch]
-) -> Iterator[Picture]:
-    """The student's camera, row by row; appends to `shown` what each row was made of."""
-    for start, end, scene in rows:
-        canvas, files = box.canvas(scene)
-        shown.append(Stretch(start, end, scene, files))
-        for count in range((end - start) * fps):
-            second = start + count / fps
-            gain, noise, cast = (0.22, 0.7, 0.9) if scene == "dark" else (1 + 0.06 * sway(second, (31, 13, 7), 0.2), 0.35, 0.0)
-            yield sensor.expose(_swayed(canvas, second), gain, noise, cast)
+class _Camera:
+    """The student's camera: plays rows of the schedule and notes in `shown` what each was made of."""
+
+    def __init__(self, box: PictureBox, rng: np.random.Generator, fps: int) -> None:
+        self.box, self.rng, self.fps = box, rng, fps
+        self.sensor = Sensor(rng, patterns=6)
+        self.gain, self.noise = float(rng.uniform(0.75, 1.08)), float(rng.uniform(0.25, 0.55))
+        self.shown: list[Stretch] = []
+
+    def frames(self, rows: list[tuple[int, int, Scene]]) -> Iterator[Picture]:
+        for start, end, scene in rows:
+            view = self.box.view(scene)
+            self.shown.append(Stretch(start, end, scene, view.files))
+            light = None if scene == "dark" else draw_light(self.rng, 0 if view.layer is None else view.layer.side)
+            still = view.canvas if light is None or view.layer is not None else light.over(view.canvas)
+            for count in range((end - start) * self.fps):
+                second = start + count / self.fps
+                canvas = still
+                if view.layer is not None:
+                    canvas = view.layer.over(still, second)
+                    canvas = canvas if light is None else light.over(canvas)
+                yield self._exposed(_swayed(canvas, second), second, scene)
+
+    def _exposed(self, picture: Picture, second: float, scene: Scene) -> Picture:
+        if scene == "dark":
+            return self.sensor.expose(picture, 0.22, 0.7, 0.9)
+        return self.sensor.expose(picture, self.gain * (1 + 0.06 * sway(second, (31, 13, 7), 0.2)), self.noise)
 
 
 def _swayed(canvas: Picture, second: float) -> Picture:

@@ -15,6 +15,7 @@ from shared.store import output_key, work_key
 from workers.cpu import assemble, pick
 from workers.cpu.measure import measure_lesson
 from workers.cpu.plan import make_plan
+from workers.cpu.presence import shoulder_ranges
 from workers.cpu.publish import lesson_json, seconds_csv
 from workers.cpu.readings import read_segment, skipped_seconds
 from workers.cpu.rules import deciding_settings, exposure, pick_rules, plan_limits
@@ -58,7 +59,7 @@ def pick_moments(doors: Doors, lesson_id: str, work_version: str, messages: Sequ
             raise ServiceError(f"Lesson {lesson_id} failed in every segment: {ours[0].reason}; look at the workers' logs.")
         made = _plan(doors, lesson_id, work_version)
         readings = _gather(doors, made, messages)
-        outcome = pick.pick_moments(made, readings.frames, pick_rules(doors.settings))
+        outcome = pick.pick_moments(made, readings.frames, pick_rules(doors.settings), readings.shoulder_ranges)
         if not doors.settings.mood_analytics:
             # Smile scores along a lesson are mood data: unless asked for, they end here.
             readings, outcome = readings.without_smiles(), outcome.without_smiles()
@@ -72,7 +73,7 @@ def pick_moments(doors: Doors, lesson_id: str, work_version: str, messages: Sequ
 
 
 def _gather(doors: Doors, made: LessonPlan, messages: Sequence[SegmentResult]) -> Readings:
-    readings = Readings(frames=[], skipped=list(made.skipped))
+    readings, thresholds = Readings(frames=[], skipped=list(made.skipped)), []
     for message in messages:
         if isinstance(message, SegmentSkipped):
             seconds = range(message.segment.start_second, message.segment.end_second)
@@ -81,9 +82,12 @@ def _gather(doors: Doors, made: LessonPlan, messages: Sequence[SegmentResult]) -
         found = SegmentFaces.model_validate_json(doors.store.get(message.detections_key))
         crops = unpack_crops(doors.store.get(message.crops_key))
         scores = json.loads(doors.store.get(message.scores_key))
+        thresholds.append(found.shoulder_threshold)
         readings.frames.extend(read_segment(message.segment, found, crops, scores))
         readings.skipped.extend(skipped_seconds(message.segment, found.unreadable, "no readable picture"))
-    return readings.model_copy(update={"frames": join_p_child(readings.frames)})
+    # One set of weights scored the whole lesson; if a release came in between, the more careful one of its thresholds counts.
+    ranges = shoulder_ranges(readings.frames, min(thresholds)) if thresholds else []
+    return readings.model_copy(update={"frames": join_p_child(readings.frames), "shoulder_ranges": ranges})
 
 
 def assemble_reel(doors: Doors, message: MomentsPicked) -> ReelAssembled:
@@ -125,7 +129,7 @@ def publish(doors: Doors, message: ReelAssembled) -> None:
         outcome = Outcome.model_validate_json(doors.store.get(message.outcome_key))
         reel = Reel.model_validate_json(doors.store.get(message.reel_key)) if message.reel_key else None
         stages = doors.ledger.progress(lesson_id, work_version)
-        record = lesson_json(made, outcome, reel, stages, readings.skipped, shown)
+        record = lesson_json(made, outcome, reel, stages, readings.skipped, shown, readings.shoulder_ranges)
         doors.store.put(output_key(lesson_id, work_version, "seconds.csv"), seconds_csv(made, readings.frames, shown))
         doors.store.put(output_key(lesson_id, work_version, "lesson.json"), record)
         timed.items = 1

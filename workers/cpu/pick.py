@@ -13,14 +13,18 @@ from math import exp, inf, log
 import numpy as np
 
 from shared.lesson import Subject, at_second
-from shared.records import FaceReading, FrameReading, LessonPlan, Outcome
+from shared.records import FaceReading, FrameReading, LessonPlan, Outcome, ShoulderRange
 from shared.reel import Moment, NoReelReason
+
+from .presence import is_inside
 
 # Mean difference of two thumbnails in grey levels below which they are the same picture, and below which they are alike.
 SAME_PICTURE = 1.0
 ALIKE = 6.0
 EDGE_PIXELS = 2.0
 SMALLEST_GAP_SECONDS = 0.9
+# A range's ends are smoothed, so a second beside one may still show whoever sat there.
+CLEAR_OF_SHOULDER_SECONDS = 1
 # What is wished for, the most first: how far a smile's logit may lie below the lesson's brightest ones, and which share of the
 # wished distance lies between two. Logits, as probabilities crowd together at the top, where the choice is made.
 _WISHES = (
@@ -58,8 +62,13 @@ class Candidate:
         return self.reading.frame.pts_seconds
 
 
-def pick_moments(plan: LessonPlan, readings: Sequence[FrameReading], rules: PickRules) -> Outcome:
-    """Choose the reel's moments, the best one first and the others in order of time, or say why there are none."""
+def pick_moments(
+    plan: LessonPlan, readings: Sequence[FrameReading], rules: PickRules, shoulder_ranges: Sequence[ShoulderRange] = ()
+) -> Outcome:
+    """Choose the reel's moments, the best one first and the others in order of time, or say why there are none.
+
+    For a child, no moment lies in one of `shoulder_ranges` nor in a second beside one.
+    """
     if not plan.reel_allowed:
         return Outcome(moments=[], reason=NoReelReason.NO_CONSENT)
     if plan.seconds < rules.min_lesson_seconds:
@@ -68,7 +77,8 @@ def pick_moments(plan: LessonPlan, readings: Sequence[FrameReading], rules: Pick
         return Outcome(moments=[], reason=NoReelReason.NOTHING_READABLE)
     if not any(reading.faces for reading in readings):
         return Outcome(moments=[], reason=NoReelReason.NO_FACE)
-    shown = [(reading, face) for reading in readings if (face := subject_alone(reading, plan.subject, rules)) is not None]
+    clear = [reading for reading in readings if not _beside_a_shoulder(plan, reading, shoulder_ranges)]
+    shown = [(reading, face) for reading in clear if (face := subject_alone(reading, plan.subject, rules)) is not None]
     if not shown:
         return Outcome(moments=[], reason=NoReelReason.NO_CHILD_ALONE)
     candidates = _candidates(shown, _smile_logits(readings, plan.subject), rules)
@@ -114,11 +124,21 @@ def subject_alone(reading: FrameReading, subject: Subject, rules: PickRules) -> 
     if face is None or _side(face) < rules.min_face_side or _is_cut(face, reading):
         return None
     if subject is Subject.CHILD:
-        alone = len(reading.faces) == 1 and face.p_child >= rules.min_p_child
+        alone = len(reading.faces) == 1 and _is_child(face, rules)
         return face if alone and reading.p_parent_shoulder <= rules.max_p_parent_shoulder else None
     # Whoever sits there fills the picture; somebody of like size beside would share it.
     rivals = [other for other in reading.faces if other is not face and _side(other) > 0.6 * _side(face)]
     return None if rivals else face
+
+
+def _is_child(face: FaceReading, rules: PickRules) -> bool:
+    """By this frame and by its neighbours: where somebody else just sat in the same place, these speak of another face."""
+    own = face.p_child if face.p_child_alone is None else face.p_child_alone
+    return min(own, face.p_child) >= rules.min_p_child
+
+
+def _beside_a_shoulder(plan: LessonPlan, reading: FrameReading, ranges: Sequence[ShoulderRange]) -> bool:
+    return plan.subject is Subject.CHILD and is_inside(ranges, reading.frame.second, CLEAR_OF_SHOULDER_SECONDS)
 
 
 def _side(face: FaceReading) -> float:

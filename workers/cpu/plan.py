@@ -16,7 +16,7 @@ from shared.lesson import Lesson, Segment, Side
 from shared.records import Disconnect, LessonPlan, Skipped
 
 # Raised whenever the same recordings would give other intermediates: part of every key in the store.
-PIPELINE_VERSION = "2026.11.0"
+PIPELINE_VERSION = "2026.11.1"
 
 
 @dataclass(frozen=True, slots=True)

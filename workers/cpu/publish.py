@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from shared.catalogue import STAGES
 from shared.lesson import at_second, is_nominal
-from shared.records import FrameReading, LessonPlan, Outcome, Skipped, StageProgress, to_iso
+from shared.records import FrameReading, LessonPlan, Outcome, ShoulderRange, Skipped, StageProgress, to_iso
 from shared.reel import Reel
 
 from .pick import subject_face
@@ -46,6 +46,7 @@ def lesson_json(
     stages: Mapping[str, StageProgress],
     skipped: Sequence[Skipped],
     exposure: Exposure,
+    shoulder_ranges: Sequence[ShoulderRange] = (),
 ) -> bytes:
     """The lesson's record, schema version 1; keys never go missing, what may not be told is null."""
     shown = outcome if exposure.mood_analytics else outcome.without_smiles()
@@ -69,6 +70,13 @@ def lesson_json(
         "stages": [
             {"name": name, "seconds": round(done.seconds, 3), "runs": done.finished, "items": done.items}
             for name, done in sorted(stages.items(), key=lambda stage: STAGES.index(stage[0]))
+        ],
+        "parent_shoulder": [
+            {
+                "from": to_iso(at_second(plan.starts_at, span.start_second)),
+                "to": to_iso(at_second(plan.starts_at, span.end_second)),
+            }
+            for span in shoulder_ranges
         ],
         "skipped": [skip.model_dump(exclude_none=True) for skip in skipped],
     }

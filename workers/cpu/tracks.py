@@ -20,11 +20,15 @@ def join_p_child(readings: Sequence[FrameReading]) -> list[FrameReading]:
     """The same readings with each face's `p_child` joined to that of its neighbours.
 
     The mean of the logits of the best overlapping box in each frame at most two seconds away; a face without neighbours keeps its own.
+    What the frame alone said is kept as `p_child_alone`: another person may have sat in the same place a second ago.
     """
     by_second = {reading.frame.second: reading for reading in readings}
     joined = []
     for reading in readings:
-        faces = [face.model_copy(update={"p_child": _joined(face, reading, by_second)}) for face in reading.faces]
+        faces = []
+        for face in reading.faces:
+            update = {"p_child": _joined(face, reading, by_second), "p_child_alone": face.p_child}
+            faces.append(face.model_copy(update=update))
         joined.append(reading.model_copy(update={"faces": faces}))
     return joined
 

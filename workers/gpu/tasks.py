@@ -78,7 +78,7 @@ def _detect(doors: Doors, message: FramesDecoded) -> tuple[FacesDetected, int]:
             for ref, faces, p_shoulder in zip(part, detections, shoulders, strict=True):
                 boxes, scores = [face.box.xyxy for face in faces], [face.score for face in faces]
                 frames.append(FrameFaces(frame=ref, boxes=boxes, scores=scores, p_parent_shoulder=p_shoulder))
-        found = SegmentFaces(frames=frames, unreadable=unreadable)
+        found = SegmentFaces(frames=frames, unreadable=unreadable, shoulder_threshold=models().thresholds["shoulder"])
         doors.store.put(key, found.model_dump_json().encode())
     n_faces = sum(len(frame.boxes) for frame in found.frames)
     common = message.model_dump(include={"lesson_id", "work_version", "segment", "frames"})

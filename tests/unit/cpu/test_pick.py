@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from shared.lesson import Subject
-from shared.records import FrameReading
+from shared.records import FrameReading, ShoulderRange
 from shared.reel import NoReelReason
 from tests.builders import a_face, a_plan, a_reading
 from workers.cpu.pick import PickRules, pick_moments
@@ -76,6 +76,11 @@ def test_a_frozen_picture_is_not_taken_twice() -> None:
         (a_reading(5, [a_face(p_child=0.2)]), "an adult"),
         (a_reading(5, [a_face(), a_face(p_child=0.1, box_xyxy=(10, 10, 90, 110))]), "an adult beside the child"),
         (a_reading(5, [a_face(), a_face(box_xyxy=(10, 10, 90, 110))]), "two children"),
+        (a_reading(5, [a_face().model_copy(update={"p_child_alone": 0.2})]), "an adult where a child just sat"),
+        (
+            a_reading(5, [a_face(p_child=0.3).model_copy(update={"p_child_alone": 0.9})]),
+            "an adult who looks a child for a second",
+        ),
         (a_reading(5, p_parent_shoulder=0.95), "a parent's shoulder"),
         (a_reading(5, [a_face(box_xyxy=(300, 200, 320, 222))]), "a tiny face"),
         (a_reading(5, [a_face(box_xyxy=(0, 100, 90, 220))]), "a face that the frame cuts"),
@@ -89,6 +94,20 @@ def test_hard_gates_for_a_child(reading: FrameReading, why: str) -> None:
     seen = [a_reading(second) for second in good]
     assert pick_moments(a_plan(200), [*seen, a_reading(5)], RULES).reason is None
     assert pick_moments(a_plan(200), [*seen, reading], RULES).reason is NoReelReason.TOO_FEW_SMILES, why
+
+
+def test_no_moment_lies_in_a_shoulders_range_nor_in_a_second_beside_one() -> None:
+    spans = [ShoulderRange(start_second=0, end_second=100), ShoulderRange(start_second=110, end_second=200)]
+    outcome = pick_moments(a_plan(200), readings(range(200)), RULES, spans)
+    assert outcome.reason is NoReelReason.TOO_FEW_SMILES, "eight seconds are left"
+    later = pick_moments(a_plan(200), readings(range(200)), RULES, spans[:1])
+    assert min(moment.second for moment in later.moments) >= 101
+
+
+def test_who_sits_beside_anyone_does_not_matter() -> None:
+    spans = [ShoulderRange(start_second=0, end_second=60)]
+    outcome = pick_moments(a_plan(60, subject=Subject.ANYONE), readings(range(60)), RULES, spans)
+    assert outcome.reason is None
 
 
 def test_anyone_takes_the_largest_face_also_an_adults() -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from shared.records import Outcome, StageProgress
+from shared.records import Outcome, ShoulderRange, StageProgress
 from shared.reel import NoReelReason, Reel
 from tests.builders import a_face, a_plan, a_reading
 from workers.cpu.pick import PickRules, pick_moments
@@ -65,6 +65,14 @@ def test_the_records_keys() -> None:
     moment = record["moments"][1]
     assert {"pts_seconds", "at", "p_smile", "p_child", "box_xyxy"} <= moment.keys()
     assert moment["at"] == f"2026-11-20T10:00:{moment['second']:02d}.500Z"
+
+
+def test_a_parents_ranges_on_the_clock() -> None:
+    plan, spans = a_plan(60), [ShoulderRange(start_second=10, end_second=25)]
+    outcome = pick_moments(plan, [a_reading(second) for second in range(60)], PickRules(), spans)
+    record = json.loads(lesson_json(plan, outcome, REEL, {}, [], SHUT, spans))
+    assert record["parent_shoulder"] == [{"from": "2026-11-20T10:00:10Z", "to": "2026-11-20T10:00:25Z"}]
+    assert json.loads(lesson_json(plan, outcome, REEL, {}, [], SHUT))["parent_shoulder"] == []
 
 
 def test_no_reel_says_why() -> None:

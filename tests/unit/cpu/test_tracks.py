@@ -27,6 +27,11 @@ def test_a_child_stays_a_child_over_one_bad_frame() -> None:
     assert min(p_child(join_p_child(seen))) > 0.5
 
 
+def test_what_the_frame_alone_said_is_kept() -> None:
+    seen = [a_reading(second, [a_face(p_child=p)]) for second, p in enumerate((0.9, 0.1, 0.9))]
+    assert [reading.faces[0].p_child_alone for reading in join_p_child(seen)] == [0.9, 0.1, 0.9]
+
+
 def test_two_faces_side_by_side_are_not_mixed() -> None:
     child, adult = a_face(p_child=0.95, box_xyxy=LEFT), a_face(p_child=0.05, box_xyxy=RIGHT)
     seen = join_p_child([a_reading(0, [child, adult]), a_reading(1, [adult, child]), a_reading(2, [child, adult])])
