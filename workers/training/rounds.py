@@ -1,6 +1,6 @@
 """The article's loop with its detector, as far as pictures allow: taught by OpenCV's DNN, its boxes corrected, taught again.
 
-python -m workers.training.rounds --minutes 8
+python -m workers.training.rounds --steps 400
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def told(name: str, figures: Rates) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_options(parser)
-    parser.add_argument("--minutes", type=float, default=8, help="of training, each round from ImageNet weights afresh")
+    parser.add_argument("--steps", type=int, default=400, help="of training, each round from ImageNet weights afresh")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -64,10 +64,9 @@ def main() -> None:
     print(told("OpenCV's DNN itself", counted([dnn(scene.picture) for scene in test], test)), flush=True)
     for name, pictures in rounds(known, dnn):
         with TemporaryDirectory() as folder:
-            half = options.minutes / 2
             train_on(
                 TrainingOptions(
-                    work=Path(folder), weights=Path(folder), minutes=options.minutes, check_minutes=half, seed=options.seed
+                    work=Path(folder), weights=Path(folder), steps=options.steps, check_minutes=60, seed=options.seed
                 ),
                 pictures,
                 valid,
