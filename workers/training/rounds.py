@@ -1,6 +1,6 @@
 """The article's loop with its detector, as far as pictures allow: taught by OpenCV's DNN, its boxes corrected, taught again.
 
-python -m workers.training.rounds --steps 400
+python -m workers.training.rounds --steps 300
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def told(name: str, figures: Rates) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_options(parser)
-    parser.add_argument("--steps", type=int, default=400, help="of training, each round from ImageNet weights afresh")
+    parser.add_argument("--steps", type=int, default=300, help="of training, each round from ImageNet weights afresh")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
