@@ -16,6 +16,7 @@ FACE_IOU = 0.4
 # Of the boxes that the released detector draws at least so many are faces, on good and on poor pictures of the validation split.
 PRECISION_FLOORS = (0.985, 0.98)
 FALSE_PICTURES = 0.01
+MOST_RECALL_LOST = 0.03
 # What lies mostly inside a region that counts neither way is neither right nor wrong.
 NEITHER_OVERLAP = 0.5
 
@@ -110,16 +111,18 @@ def operating_point(normal: Sequence[Judged], poor: Sequence[Judged]) -> float:
     """The released threshold: the lowest from above that keeps precision, as a wrong face in a reel is worse than a missed one.
 
     Going down from the highest score, it stops before precision falls under `PRECISION_FLOORS` on good or poor pictures, or before more
-    than `FALSE_PICTURES` of those without a face get a box; what recall is left to gain above these floors is taken.
+    than `FALSE_PICTURES` of those without a face get a box; what recall is left to gain above these floors is taken. A detector that
+    would lose more than `MOST_RECALL_LOST` for it, as one that has hardly learnt, gets the threshold with the best F1.
     """
-    chosen = best_threshold(normal, poor)[0]
+    best = chosen = best_threshold(normal, poor)[0]
     for threshold in np.arange(0.9, 0.09, -0.02):
         sides = rates(normal, threshold), rates(poor, threshold)
         precise = all(side.precision >= floor for side, floor in zip(sides, PRECISION_FLOORS, strict=True))
         if not precise or any(side.false_pictures > FALSE_PICTURES * side.empty_pictures for side in sides):
             break
         chosen = float(threshold)
-    return chosen
+    lost = max(rates(side, best).recall - rates(side, chosen).recall for side in (normal, poor))
+    return best if lost > MOST_RECALL_LOST else chosen
 
 
 def auc(truth: NDArray[np.float32], score: NDArray[np.float32]) -> float:

@@ -216,11 +216,23 @@ def ranked(right: str, faces: int, highest: float = 0.9) -> Judged:
 
 def test_the_operating_point_takes_what_recall_precision_leaves() -> None:
     # Twenty right boxes, then a wrong one: with it precision would be 20 / 21.
-    good = [ranked("1" * 20 + "0" + "1" * 5, 26)]
+    good = [ranked("1" * 20 + "0" * 3, 20)]
     assert operating_point(good, good) == pytest.approx(0.9 - 0.02 * 19, abs=1e-6)
 
 
 def test_the_operating_point_stays_above_a_box_in_an_empty_room() -> None:
-    good = [ranked("1" * 30, 30)]
-    assert operating_point(good, good) < 0.4
-    assert operating_point([*good, ranked("0", 0, highest=0.6)], good) == pytest.approx(0.62, abs=1e-6)
+    good = [ranked("1" * 15, 15)] * 20
+    assert operating_point(good, good) < 0.2
+    assert operating_point([*good, ranked("0", 0, highest=0.5)], good) == pytest.approx(0.52, abs=1e-6)
+
+
+def test_the_operating_point_keeps_the_faces_that_an_empty_room_would_cost() -> None:
+    # One face in sixteen is less sure than the box in the empty room.
+    good = [ranked("1" * 15, 15), ranked("1", 1, highest=0.3)] * 20
+    assert operating_point([*good, ranked("0", 0, highest=0.5)], good) == pytest.approx(0.3, abs=1e-6)
+
+
+def test_the_operating_point_does_not_throw_away_the_faces_of_a_weak_detector() -> None:
+    # One right box in the lead, then as many wrong as right: precision is lost at once.
+    weak = [ranked("1" + "10" * 12, 13)]
+    assert operating_point(weak, weak) < 0.6
