@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     reel_spread_seconds: float = Field(20.0, ge=1, description="Wished distance of moments; shrinks in short or poor lessons.")
     min_p_smile: float = Field(0.6, ge=0, le=1, description="A moment's face smiles at least this surely.")
     min_p_child: float = Field(0.5, ge=0, le=1, description="A face counts as a child's from here on.")
+    min_p_child_in_reel: float = Field(0.7, ge=0, le=1, description="A moment's face is a child's at least this surely.")
     max_p_parent_shoulder: float = Field(0.5, ge=0, le=1, description="Above, somebody sits beside the child: no moment.")
     min_face_side: int = Field(36, ge=8, description="Smallest face of a moment, in pixels of the stored frame.")
 

@@ -40,7 +40,7 @@ def pick_rules(settings: Settings) -> PickRules:
         min_lesson_seconds=settings.min_lesson_seconds,
         spread_seconds=settings.reel_spread_seconds,
         min_p_smile=settings.min_p_smile,
-        min_p_child=settings.min_p_child,
+        min_p_child=settings.min_p_child_in_reel,
         max_p_parent_shoulder=settings.max_p_parent_shoulder,
         min_face_side=settings.min_face_side,
     )

@@ -9,8 +9,10 @@ import pytest
 from shared.lesson import Subject
 from shared.records import FrameReading, ShoulderRange
 from shared.reel import NoReelReason
+from shared.settings import Settings
 from tests.builders import a_face, a_plan, a_reading
 from workers.cpu.pick import PickRules, pick_moments
+from workers.cpu.rules import pick_rules
 
 RULES = PickRules()
 
@@ -94,6 +96,17 @@ def test_hard_gates_for_a_child(reading: FrameReading, why: str) -> None:
     seen = [a_reading(second) for second in good]
     assert pick_moments(a_plan(200), [*seen, a_reading(5)], RULES).reason is None
     assert pick_moments(a_plan(200), [*seen, reading], RULES).reason is NoReelReason.TOO_FEW_SMILES, why
+
+
+def test_a_counted_child_is_not_yet_sure_enough_for_the_reel() -> None:
+    settings = Settings()
+    assert settings.min_p_child == 0.5
+    rules = pick_rules(settings)
+    seen = readings(range(600))
+    seen[100] = a_reading(100, [a_face(look=100, p_smile=1.0, quality=1.0, p_child=0.65)])
+    assert 100 not in {moment.second for moment in pick_moments(a_plan(600), seen, rules).moments}
+    seen[100] = a_reading(100, [a_face(look=100, p_smile=1.0, quality=1.0, p_child=0.75)])
+    assert 100 in {moment.second for moment in pick_moments(a_plan(600), seen, rules).moments}
 
 
 def test_no_moment_lies_in_a_shoulders_range_nor_in_a_second_beside_one() -> None:
