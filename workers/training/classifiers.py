@@ -1,7 +1,7 @@
 """Trains the smile and the age model with fastai on the article's recipe: scale, grey, augment, CLAHE.
 
-smilereel train smile --minutes 20 [--resume]
-smilereel train age --minutes 10 [--resume]
+smilereel train smile [--resume]
+smilereel train age [--resume]
 """
 
 from __future__ import annotations

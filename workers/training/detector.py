@@ -1,6 +1,6 @@
 """Trains the face detector: RetinaNet on MobileNetV2, focal and GIoU loss, averaged weights, webcam damage as augmentation.
 
-smilereel train detector --minutes 50 [--resume]
+smilereel train detector [--resume]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Trains the parent's-shoulder model on composed frames, and on labelled ones where there are some.
 
-smilereel train shoulder --minutes 15 [--resume]
+smilereel train shoulder [--resume]
 """
 
 from __future__ import annotations
