@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workers.inputs import FACE_CROP_SIDE, Pixels, grey_crop
 from workers.training.archive import Archive
 from workers.training.eyes import CHILDREN, LFW, Look, looks
-from workers.training.splits import Split, aaf_group, split_of, utk_group
+from workers.training.splits import Split, aaf_group, age_owner, split_of
 from workers.training.truth import picture_truth, read_truth
 
 Boxes = NDArray[np.float32]
@@ -162,14 +162,14 @@ def children_smiles(data: Path, splits: tuple[Split, ...]) -> Faces:
     chosen = []
     for row in archive.rows("labels.csv"):
         look = seen.get(row["file"])
-        if look and look.target is not None and row["file"] not in left_out and age_split(row["file"], row["source"]) in splits:
+        if look and look.target is not None and row["file"] not in left_out and age_split(row["file"]) in splits:
             chosen.append((row["file"], "crying" if look.detail == "crying" else "children", look.target))
     return _faces(archive, chosen)
 
 
-def age_split(file: str, source: str) -> Split:
+def age_split(file: str) -> Split:
     """The side of a picture of the age sets, which name no persons: neighbours in origin stay together."""
-    return split_of(aaf_group(file) if source == "aaf" else utk_group(file))
+    return split_of(age_owner(file))
 
 
 def together(ones: Faces, others: Faces) -> Faces:
@@ -197,7 +197,7 @@ def age_faces(data: Path, splits: tuple[Split, ...], every: int = 1, doubles: bo
     chosen = [
         (row["file"], row["source"], float(row["age"]))
         for row in archive.rows("labels.csv")
-        if age_split(row["file"], row["source"]) in splits and row["file"] not in left_out
+        if age_split(row["file"]) in splits and row["file"] not in left_out
     ]
     return _faces(archive, chosen[::every])
 

@@ -24,14 +24,12 @@ from workers.training.backbone import prepared
 from workers.training.baselines import unlabelled_faces
 from workers.training.composites import Canvas, Composer
 from workers.training.datasets import Scene, scenes
-from workers.training.detector_checks import found_by, judged, poor_twins
+from workers.training.detector_checks import judged, poor_twins
 from workers.training.keeping import Best, alone, load_checkpoint, save_checkpoint, start_path
 from workers.training.options import TrainingOptions
 from workers.training.own_pictures import own_scenes
 from workers.training.pace import Pace, StopWish
 from workers.training.scoring import best_threshold, operating_point, rates
-
-__all__ = ["Options", "found_by", "judged", "poor_twins", "train", "train_on"]
 
 LEARNING_RATE = 1e-3
 ARCHITECTURE = "retinanet-mobilenetv2-96"
@@ -44,9 +42,6 @@ BODY_SHARE = 0.4
 AVERAGE_DECAY = 0.9985
 BOX_WEIGHT = 1.5
 IGNORED_OVERLAP = 0.4
-
-
-Options = TrainingOptions
 
 
 def targets(canvas: Canvas, places: Tensor) -> tuple[Tensor, Tensor]:

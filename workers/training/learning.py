@@ -16,7 +16,6 @@ from fastai.callback.schedule import Learner  # this module adds fit_one_cycle
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from shared.errors import TrainingRefused
@@ -216,15 +215,3 @@ def _learner(
 def _plain(group: dict[str, Any]) -> dict[str, float]:
     """numpy's numbers as Python's, which alone PyTorch reads back without running code from the file."""
     return {name: float(value) for name, value in group.items()}
-
-
-@torch.inference_mode()
-def probabilities(network: nn.Module, pixels: NDArray[np.uint8], batch: int = 128) -> NDArray[np.float32]:
-    """A network's probability for each picture, as it serves (bf16): uint8 N x C x H x W in, float32 N out."""
-    network.eval()
-    rows = []
-    for start in range(0, len(pixels), batch):
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(torch.from_numpy(np.ascontiguousarray(pixels[start : start + batch])))
-        rows.append(network.probability(logits.float()).numpy())  # type: ignore[operator]
-    return np.concatenate(rows) if rows else np.zeros(0, np.float32)

@@ -19,7 +19,7 @@ from workers.training.archive import Archive
 from workers.training.datasets import Faces, Scene, cutout_group, scene_group
 from workers.training.labelfiles import LabelRow, ages, boxes, classes, read_labels, refuse_known
 from workers.training.options import TrainingOptions
-from workers.training.splits import Split, aaf_group, utk_group
+from workers.training.splits import Split, age_owner
 
 # Such pictures are drawn and weighted as a source of their own.
 SOURCE = "own"
@@ -51,7 +51,7 @@ def public_people(data: Path, name: str) -> dict[str, str]:
         return {row["file"]: row["identity"] for row in archive.rows("labels.csv") if row["identity"]}
     if name == "age":
         rows = archive.rows("labels.csv")
-        return {row["file"]: aaf_group(row["file"]) if row["source"] == "aaf" else utk_group(row["file"]) for row in rows}
+        return {row["file"]: age_owner(row["file"]) for row in rows}
     if name == "cutouts":
         return {row["file"]: cutout_group(row["file"]) for row in archive.rows("cutouts.csv")}
     return {row["file"]: scene_group(row["file"], row["source"], row["person"]) for row in archive.rows("images.csv")}

@@ -18,7 +18,8 @@ import torch
 from workers.gpu.weights import load_models
 from workers.training.baselines import OpenCvDnn, with_unlabelled
 from workers.training.datasets import Scene, scenes
-from workers.training.detector import found_by, train_on
+from workers.training.detector import train_on
+from workers.training.detector_checks import found_by
 from workers.training.options import TrainingOptions, add_data_options
 from workers.training.scoring import Rates, judge, rates
 

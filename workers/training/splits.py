@@ -56,6 +56,11 @@ def utk_group(file: str) -> str:
     return f"utk-{stamp[1][:UTK_STAMP_DIGITS]}"
 
 
+def age_owner(file: str) -> str:
+    """Whom a picture of the age sets belongs to, as near as its name tells."""
+    return aaf_group(file) if file.startswith("aaf") else utk_group(file)
+
+
 def file_seed(name: str) -> int:
     """A seed for what is drawn at random for this file, the same on each run and machine."""
     return int(sha256(name.encode()).hexdigest()[8:16], 16)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workers.training.eyes import CHILDREN, LFW, looks
-from workers.training.splits import aaf_group, split_of, utk_group
+from workers.training.splits import aaf_group, age_owner, utk_group
 
 
 def table(folder: Path, *rows: str) -> Path:
@@ -47,7 +47,8 @@ def test_neighbours_in_origin_stand_on_one_side() -> None:
     assert aaf_group("aaf96/00261A05.jpg") != aaf_group("aaf96/00281A05.jpg")
     first = "utk64/8_1_3_20161220222819947.jpg"
     assert utk_group(first) == utk_group("utk64/7_1_3_20161220222902435.jpg".replace("2229", "2228"))
-    assert split_of(utk_group(first)) in ("train", "valid", "test")
+    assert age_owner(first) == utk_group(first)
+    assert age_owner("aaf96/00261A05.jpg") == aaf_group("aaf96/00261A05.jpg")
 
 
 @pytest.mark.parametrize(("group", "file"), [(aaf_group, "portrait_0001.jpg"), (utk_group, "aaf96/00261A05.jpg")])

@@ -16,9 +16,10 @@ from workers.training.evaluation.calibration import Reliability, reliability, re
 from workers.training.evaluation.intervals import auc_estimate, share_estimate
 from workers.training.evaluation.operating import auc_row, enough_of_both, operating_table, person_slices
 from workers.training.evaluation.plan import Plan
-from workers.training.evaluation.samples import Sample, age_owner, served_scores
+from workers.training.evaluation.samples import Sample, served_scores
 from workers.training.evaluation.tables import Cell, Line, Table, target_table
 from workers.training.evaluation.verdicts import noise_tables, verdicts
+from workers.training.splits import age_owner
 
 CHILD_OR_ADULT = "child (5-14) or adult (18 and over)"
 # Ages that look alike: the oldest children and the youngest adults.

@@ -16,7 +16,7 @@ from workers.inputs import FACE_CROP_SIDE, Pixels, clahe, grey_crop
 from workers.training.archive import Archive
 from workers.training.datasets import CHILD_BELOW, DOUBLES, TODDLER_BELOW, age_split
 from workers.training.eyes import CHILDREN, looks
-from workers.training.splits import aaf_group, utk_group
+from workers.training.splits import age_owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,6 @@ def crops_of(archive: Archive, files: Sequence[str]) -> Pixels:
     return crops
 
 
-def age_owner(file: str) -> str:
-    """Whom a picture of the age sets belongs to, as near as its name tells."""
-    return aaf_group(file) if file.startswith("aaf") else utk_group(file)
-
-
 @dataclass(frozen=True, slots=True)
 class Children:
     """Test children labelled by eye (truth nan: unsure), how each looks ("open", "restrained", ...) and the age in years."""
@@ -106,7 +101,7 @@ def children_sample(models: Models, data: Path, every: int = 1) -> Children:
     with DOUBLES.open(encoding="utf-8", newline="") as stream:
         doubles = {row["file"] for row in csv.DictReader(stream)}
     seen = {file: look for file, look in looks(CHILDREN).items() if file not in doubles}
-    rows = [row for row in archive.rows("labels.csv") if row["file"] in seen and age_split(row["file"], row["source"]) == "test"]
+    rows = [row for row in archive.rows("labels.csv") if row["file"] in seen and age_split(row["file"]) == "test"]
     files = [row["file"] for row in rows[::every]]
     truth = np.array([_number(seen[file].target) for file in files], np.float32)
     crops = crops_of(archive, files)
