@@ -15,6 +15,8 @@ CLASSIFY_FACES: Final = "smilereel.gpu.classify_faces"
 PICK_MOMENTS: Final = "smilereel.cpu.pick_moments"
 ASSEMBLE_REEL: Final = "smilereel.cpu.assemble_reel"
 PUBLISH_LESSON: Final = "smilereel.cpu.publish_lesson"
+RECONCILE: Final = "smilereel.cpu.reconcile"
+SWEEP: Final = "smilereel.cpu.sweep"
 
 SEGMENT_TASKS: Final = (DECODE_SEGMENT, DETECT_FACES, CROP_FACES, CLASSIFY_FACES)
 LESSON_TASKS: Final = (PLAN_LESSON, PICK_MOMENTS, ASSEMBLE_REEL, PUBLISH_LESSON)
@@ -33,4 +35,7 @@ def queue_of(task_name: str) -> str:
     return GPU_QUEUE if task_name.startswith("smilereel.gpu.") else CPU_QUEUE
 
 
-ROUTES: Final = {name: {"queue": queue_of(name)} for name in (*SEGMENT_TASKS, *LESSON_TASKS)}
+ROUTES: Final = {name: {"queue": queue_of(name)} for name in (*SEGMENT_TASKS, *LESSON_TASKS, RECONCILE, SWEEP)}
+
+# Set on every message, so that whoever looks into a queue sees whose it is without understanding the rest.
+LESSON_HEADER: Final = "lesson_id"

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
-from .catalogue import PLAN_LESSON, ROUTES
+from .catalogue import LESSON_HEADER, PLAN_LESSON, ROUTES
 from .errors import ConsentMissing
-from .ledger import LessonState, open_ledger
+from .ledger import Ledger, LessonState, open_ledger
 from .lesson import Lesson, parse_lesson
+from .sending import Sent
 from .settings import Settings, load_settings
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The answer to an enqueued lesson: `sent` is False where Redis was away; the ledger keeps the lesson then."""
+    """The answer to an enqueued lesson: `sent` is False where Redis was away or the lesson is in hand; the ledger keeps it anyhow."""
 
     lesson_id: str
     state: LessonState
@@ -42,13 +44,27 @@ def enqueue_lesson(lesson: Lesson | Mapping[str, Any] | str, *, settings: Settin
     with closing(open_ledger(settings.database_url)) as ledger:
         ledger.create_schema()
         created = ledger.accept(lesson)
+        sent = send_lesson(ledger, lesson.lesson_id, settings)
         record = ledger.require(lesson.lesson_id)
-    sent = not record.state.final and send_plan(lesson.lesson_id, settings.redis_url)
     return Job(lesson.lesson_id, record.state, created, sent)
 
 
-def send_plan(lesson_id: str, redis_url: str) -> bool:
-    """Tell the workers about a lesson; whether Redis took the message. Waits at most about a second."""
+def send_lesson(ledger: Ledger, lesson_id: str, settings: Settings) -> bool:
+    """Tell the workers about a lesson, unless somebody has just done so or works on it; whether Redis took the message."""
+    lease, most = settings.lease_seconds, settings.lesson_attempts
+    taken = ledger.sending.take(lesson_id, lease_seconds=lease, most_attempts=most)
+    if taken is None:
+        return False
+    with plan_sender(settings.redis_url) as send:
+        if send(taken):
+            return True
+    ledger.sending.not_sent(taken)
+    return False
+
+
+@contextmanager
+def plan_sender(redis_url: str) -> Iterator[Callable[[Sent], bool]]:
+    """A function that sends a lesson's first message and says whether Redis took it; it waits at most about a second."""
     app = Celery("smilereel-client", broker=redis_url, set_as_current=False)
     app.conf.update(
         task_routes=ROUTES,
@@ -61,10 +77,23 @@ def send_plan(lesson_id: str, redis_url: str) -> bool:
             "interval_step": 0,
         },
     )
-    with suppress(OperationalError, OSError), app.connection_for_write(redis_url) as connection:
-        app.send_task(PLAN_LESSON, args=[lesson_id], ignore_result=True, retry=False, connection=connection)
-        return True
-    return False
+
+    def send(sent: Sent) -> bool:
+        with suppress(OperationalError, RedisError, OSError):
+            app.send_task(
+                PLAN_LESSON,
+                args=[sent.lesson_id],
+                kwargs={"generation": sent.generation},
+                headers={LESSON_HEADER: sent.lesson_id},
+                ignore_result=True,
+                retry=False,
+                connection=connection,
+            )
+            return True
+        return False
+
+    with app.connection_for_write(redis_url) as connection:
+        yield send
 
 
 def lesson_status(lesson_id: str, *, settings: Settings | None = None) -> LessonState | None:

@@ -13,8 +13,12 @@
     │   └── OutputRefused       the output folder cannot be used
     └── ServiceError          we are at fault: operators look at it (exit 1)
         ├── SettingsInvalid     the environment holds a setting that cannot be used
-        ├── StoreError          the object store failed or lost something
+        ├── StoreError          the object store is away, full or refuses: the same may succeed later
+        │   └── ObjectMissing     the store answers, and holds no such object
+        ├── LedgerAway          the database cannot be reached, is locked or full: passes by itself
+        ├── SchemaMissing       the database has no tables, or those of another version
         ├── ModelError          weights are missing, altered or of another architecture
+        ├── Hopeless            trying the lesson again would end the same way
         └── WorkerLost          a process of ours ended before its work did
 
 Each message is one sentence: what happened, to which lesson or file, what to do. Every class hands all its
@@ -91,6 +95,22 @@ class SettingsInvalid(ServiceError):
 
 class StoreError(ServiceError):
     """The object store failed."""
+
+
+class ObjectMissing(StoreError):
+    """The object store holds no object under a key."""
+
+
+class LedgerAway(ServiceError):
+    """The ledger's database cannot be used at the moment."""
+
+
+class SchemaMissing(ServiceError):
+    """The ledger's tables are not there, or are of another version."""
+
+
+class Hopeless(ServiceError):
+    """Trying the lesson again would end the same way."""
 
 
 class ModelError(ServiceError):

@@ -1,81 +1,58 @@
 """The ledger: the truth about every lesson, in SQL. Called by the client and by the workers' doors, never by a stage.
 
-    accepted ──plan──> processing ──publish──> done | no_reel
-       │                   │
-       └──────> refused (the input is at fault) | failed (we are)
-    done, no_reel, refused, failed ──reopen──> accepted
-
-Each move is one transaction that checks the state it leaves.
+`states.py` draws the states and their moves. Here they are carried out; `ledger.sending` says which lesson is to be sent (again),
+`ledger.runs` what each stage took, `ledger.duties` who looks after the whole.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+from collections.abc import Collection
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
-from sqlalchemy import Engine, Integer, cast, create_engine, delete, event, func, select, update
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from .database import Database, open_database, plain_text
+from .duties import Duties
 from .errors import LessonConflict, ServiceError
-from .lesson import Lesson, parse_lesson
-from .records import StageProgress
+from .lesson import Lesson
 from .reel import Reel
-from .tables import Base, LessonRow, ReelRow, StageRunRow
+from .runs import StageRuns
+from .schema import ensure_schema
+from .sending import Sending, is_spent
+from .standing import LessonRecord, standing_of
+from .states import OPEN, OPEN_STATES, LessonState, Move, ending
+from .tables import EventRow, LessonRow, ReelRow, StageRunRow
 
-
-class LessonState(StrEnum):
-    """Where a lesson stands."""
-
-    ACCEPTED = "accepted"
-    PROCESSING = "processing"
-    DONE = "done"
-    NO_REEL = "no_reel"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-    @property
-    def final(self) -> bool:
-        return self not in {LessonState.ACCEPTED, LessonState.PROCESSING}
-
-
-_LEAVES = {
-    LessonState.ACCEPTED: {LessonState.DONE, LessonState.NO_REEL, LessonState.REFUSED, LessonState.FAILED},
-    LessonState.PROCESSING: {LessonState.ACCEPTED, LessonState.PROCESSING},
-    LessonState.DONE: {LessonState.PROCESSING},
-    LessonState.NO_REEL: {LessonState.PROCESSING},
-    LessonState.REFUSED: {LessonState.ACCEPTED, LessonState.PROCESSING},
-    LessonState.FAILED: {LessonState.ACCEPTED, LessonState.PROCESSING},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class LessonRecord:
-    """What the ledger knows of a lesson."""
-
-    lesson: Lesson
-    state: LessonState
-    reason: str | None
-    work_version: str | None
-    n_segments: int
-    facts: dict[str, Any]
+__all__ = ["Ledger", "LessonRecord", "LessonState", "event_id", "open_ledger"]
 
 
 class Ledger:
-    """The lessons' rows; safe to use from several threads and processes."""
+    """The lessons' rows; safe to use from several threads and processes.
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    Every method raises `LedgerAway` where the database cannot be used at the moment, and `SchemaMissing` where it has no tables.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.sending = Sending(database)
+        self.runs = StageRuns(database)
+        self.duties = Duties(database)
+
+    @property
+    def engine(self) -> Engine:
+        return self.database.engine
 
     def close(self) -> None:
         """Give the connections back; the ledger can still be used and opens new ones."""
-        self.engine.dispose()
+        self.database.close()
 
     def create_schema(self) -> None:
-        """Make what is not there yet."""
-        Base.metadata.create_all(self.engine)
+        """Make what is not there yet, and bring what is older up to date. Raises what `ensure_schema` raises."""
+        ensure_schema(self.database)
 
     def accept(self, lesson: Lesson) -> bool:
         """Write the lesson's row; whether it is new.
@@ -83,20 +60,22 @@ class Ledger:
         Raises:
             LessonConflict: the id is taken by other content.
         """
-        row = LessonRow(
-            lesson_id=lesson.lesson_id,
-            content_sha256=lesson.content_sha256(),
-            document=lesson.model_dump(mode="json"),
-            state=LessonState.ACCEPTED,
-            created_at=datetime.now(UTC),
-            updated_at=datetime.now(UTC),
-        )
         try:
-            with Session(self.engine) as session, session.begin():
-                session.add(row)
+            with self.database.transaction() as session:
+                now = self.database.now(session)
+                session.add(
+                    LessonRow(
+                        lesson_id=lesson.lesson_id,
+                        content_sha256=lesson.content_sha256(),
+                        document=lesson.model_dump(mode="json"),
+                        state=LessonState.ACCEPTED,
+                        created_at=now,
+                        updated_at=now,
+                    )
+                )
             return True
         except IntegrityError:
-            with Session(self.engine) as session:
+            with self.database.reading() as session:
                 known = session.get(LessonRow, lesson.lesson_id)
                 if known is None or known.content_sha256 != lesson.content_sha256():
                     raise LessonConflict(
@@ -106,13 +85,9 @@ class Ledger:
 
     def read(self, lesson_id: str) -> LessonRecord | None:
         """The lesson's record, None for an unknown id."""
-        with Session(self.engine) as session:
+        with self.database.reading() as session:
             row = session.get(LessonRow, lesson_id)
-            if row is None:
-                return None
-            return LessonRecord(
-                parse_lesson(row.document), LessonState(row.state), row.reason, row.work_version, row.n_segments, row.facts
-            )
+            return None if row is None else standing_of(row)
 
     def require(self, lesson_id: str) -> LessonRecord:
         """The lesson's record.
@@ -125,100 +100,143 @@ class Ledger:
             raise ServiceError(f"The ledger knows no lesson {lesson_id}.")
         return record
 
-    def begin(self, lesson_id: str, work_version: str, n_segments: int, facts: dict[str, Any]) -> bool:
-        """accepted -> processing, with what the plan found out; whether the state allowed it.
+    def find(self, states: Collection[LessonState] = (), limit: int = 1000) -> list[LessonRecord]:
+        """The lessons in these states (none given: in any), the one that changed last first."""
+        query = select(LessonRow).order_by(LessonRow.updated_at.desc()).limit(limit)
+        if states:
+            query = query.where(LessonRow.state.in_(states))
+        with self.database.reading() as session:
+            return [standing_of(row) for row in session.scalars(query)]
 
-        Attempts count from here: whoever was interrupted, or has mended a fault of ours, starts afresh.
+    def count(self) -> dict[LessonState, int]:
+        """How many lessons are in each state; a state without any is missing."""
+        query = select(LessonRow.state, func.count()).group_by(LessonRow.state)
+        with self.database.reading() as session:
+            return {LessonState(state): int(n) for state, n in session.execute(query)}
+
+    def admit(self, lesson_id: str, generation: int, *, places: int, lease_seconds: float, full: str | None = None) -> bool:
+        """ADMIT, if this is the newest sending and the lesson has a place or one of `places` is free; whether it was.
+
+        A lesson without a place keeps waiting in `accepted`: the reconciler sends it when there is one. Two that ask at the same
+        moment on PostgreSQL may both get the last place: the mark is there to stop a flood, not to be exact.
+
+        Args:
+            lesson_id: which.
+            generation: of the sending that brought it here; 0 for any.
+            places: how many lessons may be in work at once.
+            lease_seconds: how long the lesson is known to be worked on.
+            full: another reason why no new lesson may begin, for whoever asks.
         """
-        moved = self._move(
-            lesson_id, LessonState.PROCESSING, work_version=work_version, n_segments=n_segments, facts=facts, reason=None
-        )
-        if moved:
-            with Session(self.engine) as session, session.begin():
-                session.execute(update(StageRunRow).where(StageRunRow.lesson_id == lesson_id).values(attempts=0))
-        return moved
+        with self.database.transaction() as session:
+            row = session.get(LessonRow, lesson_id, with_for_update=True)
+            if row is None or row.state not in OPEN_STATES or not _current(row, generation):
+                return False
+            if row.state == LessonState.ACCEPTED:
+                full = full or (f"all {places} places are taken" if self._taken(session) >= places else None)
+                if full:
+                    row.lease_until, row.attempts, row.reason = None, 0, f"waits: {full}"
+                    return False
+            row.state, row.reason, row.updated_at = LessonState.PROCESSING, None, self.database.now(session)
+            row.lease_until = self.database.until(session, lease_seconds)
+            return True
 
-    def finish(self, lesson_id: str, state: LessonState, reason: str | None, reel: Reel | None = None) -> bool:
-        """Move the lesson to a final state; the reel's row is written in the same transaction. Whether the state allowed it."""
-        return self._move(lesson_id, state, reel=reel, reason=reason)
+    @staticmethod
+    def _taken(session: Session) -> int:
+        query = select(func.count()).where(LessonRow.state == LessonState.PROCESSING)
+        return int(session.execute(query).scalar_one())
+
+    def planned(self, lesson_id: str, work_version: str, n_segments: int, facts: dict[str, Any], *, generation: int = 0) -> None:
+        """Note what the plan found out; not if a newer sending has been made."""
+        with self.database.transaction() as session:
+            row = session.get(LessonRow, lesson_id, with_for_update=True)
+            if row is not None and row.state == LessonState.PROCESSING and _current(row, generation):
+                row.work_version, row.n_segments, row.facts = work_version, n_segments, facts
+
+    def finish(
+        self,
+        lesson_id: str,
+        state: LessonState,
+        reason: str | None,
+        *,
+        reel: Reel | None = None,
+        generation: int = 0,
+        most_attempts: int = 0,
+    ) -> bool:
+        """Move the lesson to an end, with its event and its reel's row in the same transaction; whether the state allowed it.
+
+        Args:
+            lesson_id: whose end it is.
+            state: one of the ends.
+            reason: why there is no reel, for whoever asks.
+            reel: its row, if there is one; a row of the same lesson and version stays as it is.
+            generation: refused if a newer sending has been made; 0 speaks for no sending.
+            most_attempts: refused unless so many attempts are spent and nobody has a lease on it; 0: however that may be.
+        """
+        with self.database.transaction() as session:
+            row = session.get(LessonRow, lesson_id, with_for_update=True)
+            if row is None or (most_attempts and not is_spent(row, most_attempts, self.database.now(session))):
+                return False
+            row = self._move(session, lesson_id, ending(state), state, generation)
+            if row is None:
+                return False
+            row.reason, row.lease_until = plain_text(reason, 1000), None
+            end = {"lesson_id": lesson_id, "work_version": row.work_version, "created_at": row.updated_at}
+            if reel is not None:
+                self._insert_or_ignore(session, ReelRow, **end, **reel.model_dump())
+            name = event_id(lesson_id, row.round)
+            self._insert_or_ignore(session, EventRow, **end, event_id=name, round=row.round, state=state)
+            return True
 
     def reopen(self, lesson_id: str) -> bool:
-        """A final state -> accepted, so that the lesson is processed again; whether the state allowed it."""
-        return self._move(lesson_id, LessonState.ACCEPTED, reason=None)
+        """OPEN: the lesson is processed again, with all its attempts; whether the state allowed it.
 
-    def _move(self, lesson_id: str, state: LessonState, *, reel: Reel | None = None, **values: Any) -> bool:
-        with Session(self.engine) as session, session.begin():
-            moved = session.execute(
-                update(LessonRow)
-                .where(LessonRow.lesson_id == lesson_id, LessonRow.state.in_(_LEAVES[state]))
-                .values(state=state, updated_at=datetime.now(UTC), **values)
-                .returning(LessonRow.work_version)
-            ).first()
-            if moved is not None and reel is not None:
-                session.execute(delete(ReelRow).where(ReelRow.lesson_id == lesson_id, ReelRow.work_version == moved[0]))
-                session.add(
-                    ReelRow(lesson_id=lesson_id, work_version=moved[0], created_at=datetime.now(UTC), **reel.model_dump())
-                )
-            return moved is not None
-
-    def stage_started(self, lesson_id: str, work_version: str, stage: str, segment_index: int) -> int:
-        """Note that a run begins; how many have begun, this one included."""
-        with Session(self.engine) as session, session.begin():
-            row = session.get(StageRunRow, (lesson_id, work_version, stage, segment_index))
+        Counts as a sending, so that a message of the last round that is delivered once more cannot end the new one.
+        """
+        with self.database.transaction() as session:
+            row = self._move(session, lesson_id, OPEN, LessonState.ACCEPTED, 0)
             if row is None:
-                row = StageRunRow(
-                    lesson_id=lesson_id, work_version=work_version, stage=stage, segment_index=segment_index, attempts=0
-                )
-                session.add(row)
-            row.attempts += 1
-            return row.attempts
+                return False
+            row.reason = None
+            row.round += 1
+            row.generation += 1
+            _forget_attempts(session, lesson_id)
+            return True
 
-    def stage_finished(
-        self, lesson_id: str, work_version: str, stage: str, segment_index: int, *, seconds: float, items: int
-    ) -> None:
-        """Note that a run has ended; a memoised one that did no work keeps the seconds of the one that did."""
-        with Session(self.engine) as session, session.begin():
-            row = session.get(StageRunRow, (lesson_id, work_version, stage, segment_index))
-            if row is not None:
-                row.finished, row.attempts = True, 0
-                row.seconds = max(row.seconds, seconds)
-                row.items = max(row.items, items)
+    def start_afresh(self, lesson_id: str) -> None:
+        """Forget the attempts: whoever was interrupted, or has mended a fault of ours, has them all again."""
+        with self.database.transaction() as session:
+            _forget_attempts(session, lesson_id)
 
-    def progress(self, lesson_id: str, work_version: str) -> dict[str, StageProgress]:
-        """For each stage that began, how far it is."""
-        query = (
-            select(
-                StageRunRow.stage,
-                func.sum(cast(StageRunRow.finished, Integer)),
-                func.sum(StageRunRow.seconds),
-                func.sum(StageRunRow.items),
-                func.max(StageRunRow.attempts),
-            )
-            .where(StageRunRow.lesson_id == lesson_id, StageRunRow.work_version == work_version)
-            .group_by(StageRunRow.stage)
-        )
-        with Session(self.engine) as session:
-            return {
-                stage: StageProgress(finished=int(n), seconds=float(s), items=int(i), attempts=int(a))
-                for stage, n, s, i, a in session.execute(query)
-            }
+    def _move(self, session: Session, lesson_id: str, move: Move, state: LessonState, generation: int) -> LessonRow | None:
+        row = session.get(LessonRow, lesson_id, with_for_update=True)
+        if row is None or row.state not in move.leaves or not _current(row, generation):
+            return None
+        row.state, row.updated_at = state, self.database.now(session)
+        return row
+
+    def _insert_or_ignore(self, session: Session, table: type[ReelRow | EventRow], **values: Any) -> None:
+        insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
+        session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
 
-def open_ledger(url: str) -> Ledger:
-    """The ledger at an SQLAlchemy URL. On SQLite: WAL, a busy timeout, and transactions that take the write lock at once."""
-    engine = create_engine(url, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return Ledger(engine)
+def event_id(lesson_id: str, round_number: int) -> str:
+    """The name of the end of a lesson's round: the same however often it is told."""
+    return str(uuid5(NAMESPACE_URL, f"smilereel:{lesson_id}:{round_number}"))
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver's own deferred BEGIN makes a read-then-write transaction fail when another process writes in between.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=20000")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
+def open_ledger(url: str, **engine_options: Any) -> Ledger:
+    """The ledger at an SQLAlchemy URL.
+
+    Raises:
+        SettingsInvalid: the URL cannot be understood.
+    """
+    return Ledger(open_database(url, **engine_options))
+
+
+def _current(row: LessonRow, generation: int) -> bool:
+    return generation in {0, row.generation}
+
+
+def _forget_attempts(session: Session, lesson_id: str) -> None:
+    session.execute(update(LessonRow).where(LessonRow.lesson_id == lesson_id).values(attempts=0, lease_until=None))
+    session.execute(update(StageRunRow).where(StageRunRow.lesson_id == lesson_id).values(attempts=0, skipped=None))

@@ -17,13 +17,16 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 
 class Message(BaseModel):
-    """What all messages carry: `work_version` names the pipeline and the settings that the work was started with."""
+    """What all messages carry: `work_version` names the pipeline and the settings that the work was started with, `generation`
+    the sending of the lesson that they belong to (0: any). Keys that a later release adds are passed over.
+    """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     version: Literal[1] = 1
     lesson_id: str
     work_version: str
+    generation: int = Field(default=0, ge=0)
 
 
 class SegmentMessage(Message):

@@ -142,12 +142,13 @@ class Outcome(Record):
 
 
 class StageProgress(Record):
-    """How far a stage is: runs that ended, their seconds of work, the frames or faces they handled, open attempts."""
+    """How far a stage is: runs that ended, their seconds of work, the frames or faces they handled, open attempts, runs given up."""
 
     finished: int
     seconds: float
     items: int
     attempts: int
+    skipped: int = 0
 
 
 def to_iso(time: datetime) -> str:

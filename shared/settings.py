@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import SettingsInvalid
@@ -22,9 +22,31 @@ class Settings(BaseSettings):
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Broker and result backend (redis:// or redis+socket://).")
     database_url: str = Field("sqlite:///smilereel.sqlite3", description="The ledger: an SQLAlchemy URL.")
-    store_url: str = Field("file:///var/lib/smilereel/store", description="Where frames, crops and reels lie: file:///folder.")
+    store_url: str = Field(
+        "file:///var/lib/smilereel/store", description="Where frames, crops and reels lie: file:///folder or s3://bucket/prefix."
+    )
+    s3_endpoint: str = Field("", description="Address of the S3 server; empty: Amazon's, by the region.")
+    s3_region: str = Field("us-east-1", description="Region of the bucket.")
+    s3_access_key_id: str = Field("", description="Key of the S3 user.")
+    s3_secret_access_key: SecretStr = Field(SecretStr(""), description="Secret of the S3 user.")
+    s3_allow_http: bool = Field(False, description="Speak to the S3 server without TLS.")
     media_root: Path = Field(Path("/var/lib/smilereel/media"), description="Folder that relative recording paths count from.")
 
+    lease_seconds: float = Field(10.0, ge=1, le=3000, description="A lesson that nobody worked on for so long is sent again.")
+    lesson_attempts: int = Field(
+        5, ge=1, le=100, description="Sendings of a lesson without any progress before it is set aside as quarantined."
+    )
+    lessons_in_work: int = Field(32, ge=1, description="So many lessons have a place; the others wait until one is free.")
+    store_max_bytes: int = Field(0, ge=0, description="No new lesson starts while the work in the store is larger; 0: no limit.")
+    reconcile_seconds: float = Field(2.0, ge=0.1, le=600, description="How often lost lessons are looked for and sent again.")
+    reconcile_in_worker: bool = Field(True, description="CPU workers look for lost lessons themselves, besides beat.")
+    shutdown_grace_seconds: float = Field(
+        100.0, ge=0.1, le=3600, description="A worker told to end (SIGTERM) hands back what it has not finished by then."
+    )
+    sweep_seconds: float = Field(60.0, ge=0.5, description="How often what ended or dead runs left in the store is swept.")
+
+    models: Literal["released", "stand_in"] = Field("released", description="stand_in: made-up scores, for fault runs only.")
+    poison: bool = Field(False, description="A magenta picture kills the process that looks at it: for fault runs only.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="What the GPU worker computes on.")
     torch_threads: int = Field(0, ge=0, le=256, description="Threads of one model process on the CPU; 0: one for each core.")
     detector_batch: int = Field(8, ge=1, le=512, description="Frames that go through the detector at once.")

@@ -1,22 +1,36 @@
-"""The object store for packs, crops, scores and reels: bytes under keys, written whole or not at all."""
+"""The object store for packs, crops, scores and reels: bytes under keys, written whole or not at all. Opened by the doors."""
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
-from uuid import uuid4
 
-from .errors import SettingsInvalid, StoreError
+from .errors import SettingsInvalid
+from .stores.access import S3Access, bucket_and_prefix
+from .stores.folder import FolderStore
 
-_KEY = re.compile(r"^[A-Za-z0-9._:@=+-]+(/[A-Za-z0-9._:@=+-]+)*$")
+__all__ = [
+    "FolderStore",
+    "S3Access",
+    "Store",
+    "lesson_output_key",
+    "lesson_work_key",
+    "open_store",
+    "output_key",
+    "segment_key",
+    "store_of",
+    "work_key",
+]
 
 
 class Store(Protocol):
-    """What a store can do; keys are relative paths of plain characters."""
+    """What a store can do; keys are relative paths of plain characters, a prefix is a key that others lie below.
+
+    Every method raises ObjectMissing only if the store answered that the object is not there, and any other StoreError if the
+    store is away, full or refuses: then the same call may succeed later.
+    """
 
     def put(self, key: str, data: bytes) -> None:
         """Write the object whole or not at all, over an older one."""
@@ -25,7 +39,8 @@ class Store(Protocol):
         """Read the object.
 
         Raises:
-            StoreError: it is not there or cannot be read.
+            ObjectMissing: it is not there.
+            StoreError: it cannot be read now.
         """
 
     def exists(self, key: str) -> bool:
@@ -35,67 +50,81 @@ class Store(Protocol):
         """Remove the object under this key and all objects below it; none there is no error."""
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """The keys below this one, sorted."""
+        """The keys below this one, or all of them for an empty prefix, sorted as text."""
+
+    def bytes_used(self, prefix: str) -> int:
+        """Bytes of all objects below this key, or of the whole store for an empty prefix; 0 where nothing is."""
+
+    def sweep_temporaries(self, older_than_seconds: float) -> int:
+        """Remove what writers that died left half-written longer ago than this; how many there were."""
 
 
-class FolderStore:
-    """Objects as files below a folder; a key's last part becomes visible by a rename."""
+class Secret(Protocol):
+    """A value that is shown only when asked for, such as pydantic's SecretStr."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def put(self, key: str, data: bytes) -> None:
-        path = self._path(key)
-        temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise StoreError(f"The store could not write {key}: {error.strerror}; check its disk and rights.") from error
-
-    def get(self, key: str) -> bytes:
-        try:
-            return self._path(key).read_bytes()
-        except OSError as error:
-            raise StoreError(f"The store could not read {key}: {error.strerror}.") from error
-
-    def exists(self, key: str) -> bool:
-        return self._path(key).is_file()
-
-    def delete(self, prefix: str) -> None:
-        path = self._path(prefix)
-        try:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(f"The store could not delete {prefix}: {error.strerror}.") from error
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        base = self._path(prefix)
-        for path in sorted(base.rglob("*")):
-            if path.is_file() and not path.name.endswith(".tmp"):
-                yield path.relative_to(self.root).as_posix()
-
-    def _path(self, key: str) -> Path:
-        if not _KEY.match(key) or any(part in {".", ".."} for part in key.split("/")):
-            raise StoreError(f"{key!r} is no key of the store.")
-        return self.root / key
+    def get_secret_value(self) -> str: ...
 
 
-def open_store(url: str) -> Store:
-    """The store that a URL names.
+class StoreSettings(Protocol):
+    """Those of the settings that choose a store."""
+
+    @property
+    def store_url(self) -> str: ...
+    @property
+    def s3_endpoint(self) -> str: ...
+    @property
+    def s3_region(self) -> str: ...
+    @property
+    def s3_access_key_id(self) -> str: ...
+    @property
+    def s3_secret_access_key(self) -> Secret: ...
+    @property
+    def s3_allow_http(self) -> bool: ...
+
+
+def store_of(settings: StoreSettings) -> Store:
+    """The store that the settings name.
 
     Raises:
-        SettingsInvalid: the scheme is unknown.
+        SettingsInvalid: says which setting cannot be used.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
-        return FolderStore(Path(unquote(parts.path)))
-    raise SettingsInvalid(f"SMILEREEL_STORE_URL must look like file:///folder, not {parts.scheme or url}://…")
+    if not settings.store_url.startswith("s3:"):
+        return open_store(settings.store_url)
+    access = S3Access(
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=settings.s3_secret_access_key.get_secret_value(),
+        allow_http=settings.s3_allow_http,
+    )
+    return open_store(settings.store_url, s3=access)
+
+
+def open_store(url: str, *, s3: S3Access | None = None) -> Store:
+    """The store that a URL names: `file:///folder` or `s3://bucket/prefix`. Makes no request and writes nothing.
+
+    Raises:
+        SettingsInvalid: it is neither; the message does not repeat the URL, which may hold a password.
+    """
+    place = bucket_and_prefix(url)
+    if place:
+        from .stores.s3 import S3Store
+
+        return S3Store(*place, s3 or S3Access())
+    folder = _folder(url)
+    if folder:
+        return FolderStore(folder)
+    raise SettingsInvalid("SMILEREEL_STORE_URL must look like file:///folder or s3://bucket/prefix.")
+
+
+def _folder(url: str) -> Path | None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    path = unquote(parts.path)
+    usable = parts.scheme == "file" and path.startswith("/") and not parts.netloc and "\0" not in path
+    return Path(path) if usable else None
 
 
 def segment_key(lesson_id: str, work_version: str, segment_index: int, name: str) -> str:

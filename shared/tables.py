@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, DateTime, Dialect, Float, ForeignKey, Integer, String, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -27,17 +39,27 @@ class Base(DeclarativeBase):
 
 
 class LessonRow(Base):
-    """A lesson that was handed in, and where it stands."""
+    """A lesson that was handed in, where it stands, and until when nobody else may begin it.
+
+    `generation` counts how often it was sent: messages of an earlier one are dropped. `attempts` counts the sendings since the
+    last progress. `lease_until` is the time up to which somebody works on it, or up to which it rests after a failure; once it
+    has passed, the reconciler sends it again. `round` counts how often it was opened: each round ends with one event.
+    """
 
     __tablename__ = "lesson"
+    __table_args__ = (Index("ix_lesson_state_lease_until", "state", "lease_until"),)
 
     lesson_id: Mapped[str] = mapped_column(String(128), primary_key=True)
     content_sha256: Mapped[str] = mapped_column(String(64))
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
-    state: Mapped[str] = mapped_column(String(16), index=True)
+    state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(1000))
     work_version: Mapped[str | None] = mapped_column(String(64))
     n_segments: Mapped[int] = mapped_column(Integer, default=0)
+    round: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    generation: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -56,6 +78,7 @@ class StageRunRow(Base):
     finished: Mapped[bool] = mapped_column(Boolean, default=False)
     seconds: Mapped[float] = mapped_column(Float, default=0.0)
     items: Mapped[int] = mapped_column(Integer, default=0)
+    skipped: Mapped[str | None] = mapped_column(String(500))
 
 
 class ReelRow(Base):
@@ -70,3 +93,28 @@ class ReelRow(Base):
     height: Mapped[int] = mapped_column(Integer)
     bytes: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class EventRow(Base):
+    """A lesson has come to an end: what is told to others, once a round whatever happens, under its own id."""
+
+    __tablename__ = "event"
+    __table_args__ = (UniqueConstraint("lesson_id", "round"),)
+
+    event_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    lesson_id: Mapped[str] = mapped_column(ForeignKey("lesson.lesson_id", ondelete="CASCADE"))
+    round: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(16))
+    work_version: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DutyRow(Base):
+    """A duty that one process at a time has, such as sending lessons again; it passes on when its lease has run out."""
+
+    __tablename__ = "duty"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(128))
+    lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    note: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

@@ -21,6 +21,10 @@ COMMANDS = {
     "evaluate": "score the models on the test split, beside the baselines that they replace",
     "prelabel": "write label files with the models' boxes and scores on new pictures, for a person to correct",
     "learning-curve": "tune on shares of the people, and say whether more labels would pay",
+    "lessons": "show where the lessons stand",
+    "quarantine": "show the lessons that were set aside, and why",
+    "retry": "process lessons again that have ended",
+    "migrate": "bring the ledger's tables up to date",
     "schema": "print the JSON Schema of LESSON.json",
     "settings": "print every setting, its value and where it came from",
 }

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import Celery
+from celery.signals import before_task_publish
 from kombu import Queue
 
-from shared.catalogue import CPU_QUEUE, GPU_QUEUE, ROUTES
+from shared.catalogue import CPU_QUEUE, GPU_QUEUE, LESSON_HEADER, RECONCILE, ROUTES
 from shared.settings import load_settings
+from workers import leaving
+from workers.pipeline import lesson_of
+
+__all__ = ["app", "leaving", "name_lesson"]
 
 _SETTINGS = load_settings()
 
@@ -23,7 +30,8 @@ app.conf.update(
     result_serializer="json",
     accept_content=["json"],
     result_accept_content=["json"],
-    result_expires=24 * 3600,
+    # A chord whose parts were sent again leaves its counters behind for so long.
+    result_expires=3600,
     # A task is done when it is done, not when it was fetched; a killed child hands its task back.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -46,4 +54,19 @@ app.conf.update(
     task_send_sent_event=True,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
+    # One that comes late has been overtaken by the next.
+    beat_schedule={
+        "reconcile": {
+            "task": RECONCILE,
+            "schedule": _SETTINGS.reconcile_seconds,
+            "options": {"expires": _SETTINGS.reconcile_seconds, "ignore_result": True},
+        }
+    },
 )
+
+
+@before_task_publish.connect  # type: ignore[untyped-decorator]
+def name_lesson(headers: dict[str, Any] | None = None, body: Any = None, **_: object) -> None:
+    """Write whose message it is where the reconciler can read it without knowing the task."""
+    if headers is not None and isinstance(body, tuple) and len(body) >= 2 and (lesson_id := lesson_of(body[0], body[1])):
+        headers[LESSON_HEADER] = lesson_id

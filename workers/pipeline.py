@@ -11,7 +11,8 @@ Messages carry ids and store keys (`shared/messages.py`), pixels lie in the stor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from celery import Celery, Signature, chain, chord
 
@@ -28,9 +29,9 @@ from shared.lesson import Segment
 from shared.messages import SegmentPlanned, dump
 
 
-def segment_chain(app: Celery, lesson_id: str, work_version: str, segment: Segment) -> Signature:
+def segment_chain(app: Celery, lesson_id: str, work_version: str, generation: int, segment: Segment) -> Signature:
     """One segment's way from the recording to its faces' scores."""
-    planned = SegmentPlanned(lesson_id=lesson_id, work_version=work_version, segment=segment)
+    planned = SegmentPlanned(lesson_id=lesson_id, work_version=work_version, generation=generation, segment=segment)
     return chain(
         app.signature(DECODE_SEGMENT, args=[dump(planned)]),
         app.signature(DETECT_FACES),
@@ -39,16 +40,30 @@ def segment_chain(app: Celery, lesson_id: str, work_version: str, segment: Segme
     )
 
 
-def reel_chain(app: Celery, lesson_id: str, work_version: str) -> Signature:
+def reel_chain(app: Celery, lesson_id: str, work_version: str, generation: int) -> Signature:
     """From all segments' results to the published lesson."""
     return chain(
-        app.signature(PICK_MOMENTS, args=[lesson_id, work_version]),
+        app.signature(PICK_MOMENTS, args=[lesson_id, work_version], kwargs={"generation": generation}),
         app.signature(ASSEMBLE_REEL),
         app.signature(PUBLISH_LESSON),
     )
 
 
-def send_lesson(app: Celery, lesson_id: str, work_version: str, segments: Sequence[Segment]) -> None:
-    """Send the lesson's work off."""
-    header = [segment_chain(app, lesson_id, work_version, segment) for segment in segments]
-    chord(header, app=app)(reel_chain(app, lesson_id, work_version))
+def send_lesson(app: Celery, lesson_id: str, work_version: str, generation: int, segments: Sequence[Segment]) -> None:
+    """Send the lesson's work off; without segments (they were picked from before, or there are none) only the chord's body."""
+    body = reel_chain(app, lesson_id, work_version, generation)
+    if not segments:
+        body.apply_async(args=[[]])
+        return
+    header = [segment_chain(app, lesson_id, work_version, generation, segment) for segment in segments]
+    chord(header, app=app)(body)
+
+
+def lesson_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+    """Whose message these arguments are; None where they name no lesson."""
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, Mapping) and isinstance(value.get("lesson_id"), str):
+            return str(value["lesson_id"])
+    # plan: (lesson_id), pick: (results, lesson_id, work_version)
+    named = [value for value in args if isinstance(value, str)]
+    return named[0] if named else None

@@ -30,6 +30,8 @@ def last_line(result: RunResult, seconds: float) -> str:
     """One line: the reel and where it lies, or why there is none."""
     record = json.loads((result.out / "lesson.json").read_text(encoding="utf-8"))
     ending = f"in {seconds:.1f} s" if result.computed else "computed before"
+    if result.skipped_segments:
+        ending = f"{result.skipped_segments} segments skipped (see lesson.json), {ending}"
     bounded = " (bounded by the student's own times)" if record["bounded_by"] == "student" else ""
     if result.state is LessonState.DONE:
         reel = record["reel"]

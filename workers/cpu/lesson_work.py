@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.catalogue import ASSEMBLE_REEL, PICK_MOMENTS, PLAN_LESSON, PUBLISH_LESSON
-from shared.errors import ServiceError
+from shared.errors import Hopeless
 from shared.ledger import LessonState
+from shared.lesson import Segment
 from shared.messages import FacesClassified, MomentsPicked, ReelAssembled, SegmentSkipped
 from shared.records import LessonPlan, Outcome, Readings, SegmentFaces
 from shared.reel import Reel
-from shared.store import output_key, work_key
+from shared.store import lesson_work_key, output_key, work_key
 from workers.cpu import assemble, pick
-from workers.cpu.measure import measure_lesson
+from workers.cpu.measure import measure_lesson, version_of
 from workers.cpu.plan import make_plan
 from workers.cpu.presence import shoulder_ranges
 from workers.cpu.publish import lesson_json, seconds_csv
@@ -25,29 +27,45 @@ from workers.doors import Doors
 from workers.packs import unpack_crops
 
 SegmentResult = FacesClassified | SegmentSkipped
+STORE_IS_FULL = "the work in the store takes all the room it may (SMILEREEL_STORE_MAX_BYTES)"
 
 
-def plan(doors: Doors, lesson_id: str) -> tuple[LessonPlan, str] | None:
-    """The lesson's plan and the name of its work, put away; None where the lesson has ended before."""
-    record = doors.ledger.require(lesson_id)
-    if record.state.final:
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The work's name and the segments that are still to be looked at; none once the moments were picked."""
+
+    work_version: str
+    segments: list[Segment]
+
+
+def plan(doors: Doors, lesson_id: str, generation: int = 0) -> Planned | None:
+    """The lesson's plan, put away; None where the lesson has ended before or finds no place yet."""
+    settings = doors.settings
+    full = None if doors.ledger.duties.room_for_work(settings.store_max_bytes) else STORE_IS_FULL
+    places, lease = settings.lessons_in_work, settings.lease_seconds
+    if not doors.ledger.admit(lesson_id, generation, places=places, lease_seconds=lease, full=full):
         return None
-    with doors.timed(lesson_id, PLAN_LESSON) as timed:
-        settings = doors.settings
-        measured = measure_lesson(record.lesson, settings.media_root, deciding_settings(settings))
-        made = make_plan(record.lesson, measured.recordings, measured.skipped, plan_limits(settings))
-        timed.work_version, timed.items = measured.work_version, len(made.segments)
-        doors.store.put(_plan_key(lesson_id, measured.work_version), made.model_dump_json(by_alias=True).encode())
+    lesson = doors.ledger.require(lesson_id).lesson
+    work_version = version_of(lesson, settings.media_root, deciding_settings(settings))
+    if doors.store.exists(_plan_key(lesson_id, work_version)):
+        made = _plan(doors, lesson_id, work_version)
+    else:
+        with doors.timed(lesson_id, PLAN_LESSON, work_version) as timed:
+            measured = measure_lesson(lesson, settings.media_root)
+            made = make_plan(lesson, measured.recordings, measured.skipped, plan_limits(settings))
+            timed.items = len(made.segments)
+            doors.store.put(_plan_key(lesson_id, work_version), made.model_dump_json(by_alias=True).encode())
     facts = {"n_seconds": made.n_seconds, "n_frames": sum(s.end_second - s.start_second for s in made.segments)}
-    doors.ledger.begin(lesson_id, measured.work_version, len(made.segments), facts)
-    return made, measured.work_version
+    doors.ledger.planned(lesson_id, work_version, len(made.segments), facts)
+    picked = doors.store.exists(_key(lesson_id, work_version, "outcome.json"))
+    return Planned(work_version, [] if picked else made.segments)
 
 
 def pick_moments(doors: Doors, lesson_id: str, work_version: str, messages: Sequence[SegmentResult]) -> MomentsPicked:
     """Gather the segments and choose the reel's moments.
 
     Raises:
-        ServiceError: every segment was skipped through a fault of ours.
+        Hopeless: every segment was skipped through a fault of ours.
     """
     key = _key(lesson_id, work_version, "outcome.json")
     if doors.store.exists(key):
@@ -56,7 +74,7 @@ def pick_moments(doors: Doors, lesson_id: str, work_version: str, messages: Sequ
     with doors.timed(lesson_id, PICK_MOMENTS, work_version) as timed:
         ours = [m for m in messages if isinstance(m, SegmentSkipped) and m.fault == "ours"]
         if messages and len(ours) == len(messages):
-            raise ServiceError(f"Lesson {lesson_id} failed in every segment: {ours[0].reason}; look at the workers' logs.")
+            raise Hopeless(f"Lesson {lesson_id} failed in every segment: {ours[0].reason}; look at the workers' logs.")
         made = _plan(doors, lesson_id, work_version)
         readings = _gather(doors, made, messages)
         outcome = pick.pick_moments(made, readings.frames, pick_rules(doors.settings), readings.shoulder_ranges)
@@ -121,21 +139,20 @@ def assemble_reel(doors: Doors, message: MomentsPicked) -> ReelAssembled:
 def publish(doors: Doors, message: ReelAssembled) -> None:
     """The lesson's record and its per-second data; then the ledger knows it, and what lay on the way is deleted."""
     lesson_id, work_version = message.lesson_id, message.work_version
-    if not doors.store.exists(message.outcome_key):
-        return  # Published before: only then is the work deleted.
     with doors.timed(lesson_id, PUBLISH_LESSON, work_version) as timed:
         made, shown = _plan(doors, lesson_id, work_version), exposure(doors.settings)
         readings = Readings.model_validate_json(doors.store.get(_key(lesson_id, work_version, "readings.json")))
         outcome = Outcome.model_validate_json(doors.store.get(message.outcome_key))
         reel = Reel.model_validate_json(doors.store.get(message.reel_key)) if message.reel_key else None
-        stages = doors.ledger.progress(lesson_id, work_version)
+        stages = doors.ledger.runs.progress(lesson_id, work_version)
         record = lesson_json(made, outcome, reel, stages, readings.skipped, shown, readings.shoulder_ranges)
         doors.store.put(output_key(lesson_id, work_version, "seconds.csv"), seconds_csv(made, readings.frames, shown))
         doors.store.put(output_key(lesson_id, work_version, "lesson.json"), record)
         timed.items = 1
     state = LessonState.DONE if reel else LessonState.NO_REEL
-    doors.ledger.finish(lesson_id, state, str(outcome.reason) if outcome.reason else None, reel)
-    doors.store.delete(work_key(lesson_id, work_version))
+    reason = str(outcome.reason) if outcome.reason else None
+    if doors.ledger.finish(lesson_id, state, reason, reel=reel, generation=message.generation):
+        doors.store.delete(lesson_work_key(lesson_id))
 
 
 def _key(lesson_id: str, work_version: str, name: str) -> str:

@@ -18,14 +18,13 @@ from .probe import probe
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What can be used, what cannot, and the work's name."""
+    """What can be used, and what cannot."""
 
     recordings: dict[Side, list[Measured]]
     skipped: list[Skipped]
-    work_version: str
 
 
-def measure_lesson(lesson: Lesson, media_root: Path, settings: Mapping[str, object]) -> Measurement:
+def measure_lesson(lesson: Lesson, media_root: Path) -> Measurement:
     """Probe every recording; one that cannot be read is set aside with its reason."""
     recordings: dict[Side, list[Measured]] = {"student": [], "teacher": []}
     skipped: list[Skipped] = []
@@ -35,7 +34,7 @@ def measure_lesson(lesson: Lesson, media_root: Path, settings: Mapping[str, obje
                 usable.append(_measure(index, recording, media_root))
             except RecordingUnreadable as error:
                 skipped.append(Skipped(side=side, recording=index, uri=recording.uri, reason=error.message))
-    return Measurement(recordings, skipped, version_of(lesson, media_root, settings))
+    return Measurement(recordings, skipped)
 
 
 def _measure(index: int, recording: Recording, media_root: Path) -> Measured:

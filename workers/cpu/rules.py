@@ -13,6 +13,11 @@ _INDIFFERENT = {
     "redis_url",
     "database_url",
     "store_url",
+    "s3_endpoint",
+    "s3_region",
+    "s3_access_key_id",
+    "s3_secret_access_key",
+    "s3_allow_http",
     "media_root",
     "device",
     "torch_threads",
@@ -20,6 +25,14 @@ _INDIFFERENT = {
     "classifier_batch",
     "decode_threads",
     "segment_attempts",
+    "lesson_attempts",
+    "lease_seconds",
+    "lessons_in_work",
+    "store_max_bytes",
+    "reconcile_seconds",
+    "reconcile_in_worker",
+    "sweep_seconds",
+    "shutdown_grace_seconds",
 }
 
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 from celery import Task
 
-from shared.catalogue import ASSEMBLE_REEL, CROP_FACES, DECODE_SEGMENT, PICK_MOMENTS, PLAN_LESSON, PUBLISH_LESSON
+from shared.catalogue import (
+    ASSEMBLE_REEL,
+    CROP_FACES,
+    DECODE_SEGMENT,
+    PICK_MOMENTS,
+    PLAN_LESSON,
+    PUBLISH_LESSON,
+    RECONCILE,
+    SWEEP,
+)
+from shared.errors import LedgerAway, StoreError
 from shared.messages import (
     FacesClassified,
     FacesDetected,
+    Message,
     MomentsPicked,
     ReelAssembled,
     SegmentPlanned,
@@ -19,21 +32,26 @@ from shared.messages import (
 )
 from workers.app import app
 from workers.cpu import lesson_work, segment_work
-from workers.doors import Doors, run_lesson_stage, run_segment_stage
+from workers.doors import Doors, open_doors, run_lesson_stage, run_segment_stage
 from workers.pipeline import send_lesson
+from workers.reconciling import reconcile_once, start_with_worker
+from workers.sweeping import sweep
+
+log = logging.getLogger(__name__)
+
+start_with_worker()
 
 
 @app.task(name=PLAN_LESSON, bind=True)
-def plan_lesson(self: Task, lesson_id: str) -> None:
-    """Find the lesson's bounds and send its segments off."""
+def plan_lesson(self: Task, lesson_id: str, generation: int = 0, **_later: Any) -> None:
+    """Find the lesson's bounds and send its segments off, if it has a place."""
 
     def work(doors: Doors) -> None:
-        planned = lesson_work.plan(doors, lesson_id)
+        planned = lesson_work.plan(doors, lesson_id, generation)
         if planned is not None:
-            plan, work_version = planned
-            send_lesson(app, lesson_id, work_version, plan.segments)
+            send_lesson(app, lesson_id, planned.work_version, generation, planned.segments)
 
-    run_lesson_stage(self, lesson_id, work)
+    run_lesson_stage(self, lesson_id, generation, work)
 
 
 @app.task(name=DECODE_SEGMENT, bind=True)
@@ -49,23 +67,47 @@ def crop_faces(self: Task, payload: Any) -> Any:
 
 
 @app.task(name=PICK_MOMENTS, bind=True)
-def pick_moments(self: Task, results: list[Any], lesson_id: str, work_version: str) -> Any:
+def pick_moments(self: Task, results: list[Any], lesson_id: str, work_version: str, generation: int = 0, **_later: Any) -> Any:
     """Gather the segments' results and choose the reel's moments."""
     messages = [load_or_skipped(result, FacesClassified) for result in results]
-    return run_lesson_stage(
-        self, lesson_id, lambda doors: dump(lesson_work.pick_moments(doors, lesson_id, work_version, messages))
-    )
+    return _hand_on(self, lesson_id, generation, lambda doors: lesson_work.pick_moments(doors, lesson_id, work_version, messages))
 
 
 @app.task(name=ASSEMBLE_REEL, bind=True)
 def assemble_reel(self: Task, payload: Any) -> Any:
     """The GIF, its poster and the contact sheet."""
     message = load(payload, MomentsPicked)
-    return run_lesson_stage(self, message.lesson_id, lambda doors: dump(lesson_work.assemble_reel(doors, message)))
+    return _hand_on(self, message.lesson_id, message.generation, lambda doors: lesson_work.assemble_reel(doors, message))
 
 
 @app.task(name=PUBLISH_LESSON, bind=True)
 def publish_lesson(self: Task, payload: Any) -> None:
     """The lesson's record and per-second data; the ledger learns how it ended."""
     message = load(payload, ReelAssembled)
-    run_lesson_stage(self, message.lesson_id, lambda doors: lesson_work.publish(doors, message))
+    run_lesson_stage(self, message.lesson_id, message.generation, lambda doors: lesson_work.publish(doors, message))
+
+
+def _hand_on(task: Task, lesson_id: str, generation: int, work: Callable[[Doors], Message]) -> Any:
+    """The next stage's message, of the same sending."""
+    return run_lesson_stage(
+        task, lesson_id, generation, lambda doors: dump(work(doors).model_copy(update={"generation": generation}))
+    )
+
+
+@app.task(name=RECONCILE)
+def reconcile(**_later: Any) -> None:
+    """Send lost lessons again; beat asks for it."""
+    reconcile_once()
+
+
+@app.task(name=SWEEP)
+def sweep_store(**_later: Any) -> None:
+    """Remove what no lesson owns; the reconciler asks for it."""
+    doors = open_doors()
+    try:
+        swept = sweep(doors.ledger, doors.store)
+    except (StoreError, LedgerAway) as error:
+        log.warning("not swept: %s", error.message)
+        return
+    if swept.removed:
+        log.info("swept %d places that no lesson owns", swept.removed)

@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import torch
 
 from shared.errors import ModelError
+from shared.face import Detection, FaceScores
 from shared.settings import load_settings
+from workers.gpu.classify import score_faces
+from workers.gpu.detect import detect_faces, score_shoulders
 from workers.gpu.weights import Models, WeightsError, load_models
+from workers.inputs import Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The released models as the tasks ask for them (`scorer.Scorer`)."""
+
+    models: Models
+
+    @property
+    def shoulder_threshold(self) -> float:
+        return self.models.thresholds["shoulder"]
+
+    def detect(self, frames_rgb: Sequence[Pixels], batch_size: int) -> list[list[Detection]]:
+        return detect_faces(self.models, frames_rgb, batch_size=batch_size)
+
+    def score_shoulders(self, frames_rgb: Sequence[Pixels], batch_size: int) -> list[float]:
+        return score_shoulders(self.models, frames_rgb, batch_size=batch_size)
+
+    def score_faces(self, crops: Pixels, batch_size: int) -> list[FaceScores]:
+        return score_faces(self.models, crops, batch_size=batch_size)
+
+
+def released_scorer() -> Released:
+    """The process's models, ready to be asked.
+
+    Raises:
+        ModelError: the weights or the device cannot be used.
+    """
+    return Released(load_for_process())
 
 
 @cache

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 from celery import Task
 from celery.signals import worker_process_init
@@ -17,13 +18,12 @@ from shared.catalogue import CLASSIFY_FACES, DETECT_FACES
 from shared.errors import ModelError
 from shared.messages import FacesClassified, FacesCropped, FacesDetected, FramesDecoded
 from shared.records import FrameFaces, SegmentFaces
+from shared.settings import load_settings
 from shared.store import segment_key
 from workers.app import app
 from workers.doors import Doors, run_segment_stage
+from workers.gpu.scorer import Poisoned, Scorer, StandIn
 from workers.packs import read_index, unpack_crops, unpack_frames
-
-if TYPE_CHECKING:
-    from workers.gpu.weights import Models
 
 # Waiting threads that spin took two processes on two cores from 33 to 4 frames a second; read when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -34,22 +34,29 @@ FRAMES_IN_MEMORY = 32
 log = logging.getLogger(__name__)
 
 
-def models() -> Models:
-    """The process's models, loaded once.
+@cache
+def scorer() -> Scorer:
+    """What looks at this process's pictures, loaded once.
 
     Raises:
         ModelError: the weights or the device cannot be used.
     """
-    from workers.gpu.loading import load_for_process
+    settings = load_settings()
+    eyes: Scorer
+    if settings.models == "stand_in":
+        eyes = StandIn()
+    else:
+        from workers.gpu.loading import released_scorer
 
-    return load_for_process()
+        eyes = released_scorer()
+    return Poisoned(eyes) if settings.poison else eyes
 
 
 @worker_process_init.connect
 def load_before_work(**_: object) -> None:
     """Load the models while the first frames are still being decoded; what fails here fails again in the task."""
     try:
-        models()
+        scorer()
     except ModelError:
         log.exception("the models cannot be loaded")
 
@@ -61,8 +68,6 @@ def detect_faces(self: Task, payload: Any) -> Any:
 
 
 def _detect(doors: Doors, message: FramesDecoded) -> tuple[FacesDetected, int]:
-    from workers.gpu import detect
-
     key = segment_key(message.lesson_id, message.work_version, message.segment.index, "faces.json")
     if doors.store.exists(key):
         found = SegmentFaces.model_validate_json(doors.store.get(key))
@@ -70,15 +75,16 @@ def _detect(doors: Doors, message: FramesDecoded) -> tuple[FacesDetected, int]:
         data = doors.store.get(message.frames.key)
         refs, unreadable = read_index(data)
         frames: list[FrameFaces] = []
+        eyes = scorer()
         for start in range(0, len(refs), FRAMES_IN_MEMORY):
             part = refs[start : start + FRAMES_IN_MEMORY]
             pictures = unpack_frames(data, part)
-            detections = detect.detect_faces(models(), pictures, batch_size=doors.settings.detector_batch)
-            shoulders = detect.score_shoulders(models(), pictures, batch_size=doors.settings.detector_batch)
+            detections = eyes.detect(pictures, doors.settings.detector_batch)
+            shoulders = eyes.score_shoulders(pictures, doors.settings.detector_batch)
             for ref, faces, p_shoulder in zip(part, detections, shoulders, strict=True):
                 boxes, scores = [face.box.xyxy for face in faces], [face.score for face in faces]
                 frames.append(FrameFaces(frame=ref, boxes=boxes, scores=scores, p_parent_shoulder=p_shoulder))
-        found = SegmentFaces(frames=frames, unreadable=unreadable, shoulder_threshold=models().thresholds["shoulder"])
+        found = SegmentFaces(frames=frames, unreadable=unreadable, shoulder_threshold=eyes.shoulder_threshold)
         doors.store.put(key, found.model_dump_json().encode())
     n_faces = sum(len(frame.boxes) for frame in found.frames)
     common = message.model_dump(include={"lesson_id", "work_version", "segment", "frames"})
@@ -92,12 +98,10 @@ def classify_faces(self: Task, payload: Any) -> Any:
 
 
 def _classify(doors: Doors, message: FacesCropped) -> tuple[FacesClassified, int]:
-    from workers.gpu.classify import score_faces
-
     key = segment_key(message.lesson_id, message.work_version, message.segment.index, "scores.json")
     if not doors.store.exists(key):
         crops = unpack_crops(doors.store.get(message.crops_key)).crops
-        scores = score_faces(models(), crops, batch_size=doors.settings.classifier_batch)
+        scores = scorer().score_faces(crops, doors.settings.classifier_batch)
         doors.store.put(key, json.dumps([[face.p_child, face.p_smile] for face in scores]).encode())
     common = message.model_dump(include={"lesson_id", "work_version", "segment", "detections_key", "crops_key"})
     return FacesClassified(**common, scores_key=key), message.n_faces

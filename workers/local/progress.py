@@ -38,7 +38,8 @@ class Bars:
             done = progress.get(stage)
             if done is not None and done.finished > bar.n:
                 bar.update(done.finished - bar.n)
-                bar.set_postfix_str(f"{done.items} {_UNITS.get(stage, '')}".strip(), refresh=True)
+                told = f"{done.items} {_UNITS.get(stage, '')}{_trouble(done)}"
+                bar.set_postfix_str(told.strip(), refresh=True)
 
     def close(self) -> None:
         """Leave the cursor below the bars."""
@@ -62,7 +63,7 @@ class Lines:
         for stage in STAGES:
             done = progress.get(stage)
             total = record.n_segments if stage in _SEGMENT_STAGES else 1
-            parts.append(f"{stage} {done.finished if done else 0}/{total}")
+            parts.append(f"{stage} {done.finished if done else 0}/{total}{_trouble(done)}")
         text = ", ".join(parts)
         if text != self._last_text:
             self._last_text, self._last_time = text, time.monotonic()
@@ -70,6 +71,14 @@ class Lines:
 
     def close(self) -> None:
         """Nothing is left open."""
+
+
+def _trouble(done: StageProgress | None) -> str:
+    """What did not go straight on: runs that are tried again, segments that were given up."""
+    if done is None:
+        return ""
+    again = f" (attempt {done.attempts})" if done.attempts > 1 else ""
+    return again + (f" ({done.skipped} skipped)" if done.skipped else "")
 
 
 def make_watcher(*, quiet: bool) -> Bars | Lines | None:

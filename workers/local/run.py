@@ -15,13 +15,14 @@ from urllib.parse import quote
 
 from sqlalchemy import URL
 
-from shared.client import enqueue_lesson, send_plan
+from shared.client import enqueue_lesson
+from shared.duties import RECONCILER
 from shared.errors import InputError, OutputRefused, ServiceError, WorkerLost
 from shared.ledger import Ledger, LessonRecord, LessonState, open_ledger
 from shared.lesson import Lesson
 from shared.records import StageProgress
 from shared.settings import Settings, load_settings
-from shared.store import Store, lesson_output_key, lesson_work_key, open_store, output_key
+from shared.store import Store, lesson_output_key, lesson_work_key, output_key, store_of
 from workers import interruption
 
 from .runtime import EmbeddedRuntime
@@ -40,12 +41,13 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How the lesson ended."""
+    """How the lesson ended; the lesson went on without `skipped_segments`."""
 
     state: LessonState
     reason: str | None
     out: Path
     computed: bool
+    skipped_segments: int = 0
 
 
 def run_lesson(
@@ -67,7 +69,7 @@ def run_lesson(
     check_inputs(lesson, out, lesson_file)
     with _state_folder(out) as state_folder:
         settings = _embedded(settings or load_settings(), state_folder)
-        ledger, store = open_ledger(settings.database_url), open_store(settings.store_url)
+        ledger, store = open_ledger(settings.database_url), store_of(settings)
         try:
             ledger.create_schema()
             ledger.accept(lesson)
@@ -76,6 +78,7 @@ def run_lesson(
                 with EmbeddedRuntime(settings, state_folder / "log", state_folder) as runtime:
                     _process(runtime, ledger, lesson, watcher)
             record = ledger.require(lesson.lesson_id)
+            stages = ledger.runs.progress(lesson.lesson_id, record.work_version or "")
             if record.state in {LessonState.DONE, LessonState.NO_REEL}:
                 # The workers delete it too, but were stopped as soon as the ledger knew the end; so does what older settings left.
                 store.delete(lesson_work_key(lesson.lesson_id))
@@ -84,7 +87,8 @@ def run_lesson(
             ledger.close()
         _raise_fault(record)
         _copy_outputs(store, record, out)
-    return RunResult(record.state, record.reason, out, computed)
+    skipped = sum(stage.skipped for stage in stages.values())
+    return RunResult(record.state, record.reason, out, computed, skipped)
 
 
 def _embedded(settings: Settings, state_folder: Path) -> Settings:
@@ -139,14 +143,16 @@ def _is_open(ledger: Ledger, lesson: Lesson, settings: Settings) -> bool:
 
 
 def _process(runtime: EmbeddedRuntime, ledger: Ledger, lesson: Lesson, watcher: Watcher | None) -> None:
-    job = enqueue_lesson(lesson, settings=runtime.settings)
-    if not (job.sent or send_plan(lesson.lesson_id, runtime.settings.redis_url)):
+    # An earlier run that was stopped here neither works on it any more nor counts; its Valkey is gone.
+    ledger.start_afresh(lesson.lesson_id)
+    ledger.duties.drop(RECONCILER)
+    if not enqueue_lesson(lesson, settings=runtime.settings).sent:
         raise ServiceError(f"Lesson {lesson.lesson_id} could not be sent to the embedded Valkey; start the command again.")
     while True:
         interruption.check()
         record = ledger.require(lesson.lesson_id)
         if watcher is not None:
-            watcher.update(record, ledger.progress(lesson.lesson_id, record.work_version or ""))
+            watcher.update(record, ledger.runs.progress(lesson.lesson_id, record.work_version or ""))
         if record.state.final:
             return
         runtime.check()
@@ -165,7 +171,7 @@ def _raise_fault(record: LessonRecord) -> None:
     reason = record.reason or f"Lesson {record.lesson.lesson_id} ended as {record.state}."
     if record.state is LessonState.REFUSED:
         raise InputError(reason)
-    if record.state is LessonState.FAILED:
+    if record.state is LessonState.QUARANTINED:
         raise ServiceError(reason)
     if not record.state.final:
         raise WorkerLost(f"Lesson {record.lesson.lesson_id} was left unfinished; start the command again.")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.client import enqueue_lesson, lesson_status, send_plan
+from shared.client import enqueue_lesson, lesson_status, plan_sender
 from shared.errors import ConsentMissing, LessonConflict, LessonInvalid
 from shared.ledger import LessonState
+from shared.sending import Sent
 from shared.settings import Settings
 from tests.builders import lesson_document
 
@@ -23,7 +24,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_redis_being_away_neither_fails_nor_blocks(settings: Settings) -> None:
-    send_plan("lesson-0", settings.redis_url)  # imports the transport, which a backend pays once a process
+    with plan_sender(settings.redis_url) as send:  # imports the transport, which a backend pays once a process
+        assert not send(Sent("lesson-0", 1))
     started = time.monotonic()
     job = enqueue_lesson(lesson_document(), settings=settings)
     assert time.monotonic() - started < 1.0

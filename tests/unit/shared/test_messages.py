@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from shared import catalogue
 from shared.messages import (
+    ANY_MESSAGE,
     MAX_MESSAGE_BYTES,
     FacesDetected,
     FramesDecoded,
@@ -21,9 +22,9 @@ from shared.messages import (
 )
 
 SEGMENT = {"index": 3, "recording_index": 1, "start_second": 128, "end_second": 192, "pts_offset_seconds": -4.5}
-COMMON = {"version": 1, "lesson_id": "l-1", "work_version": "0123456789abcdef"}
+COMMON = {"version": 1, "lesson_id": "l-1", "work_version": "0123456789abcdef", "generation": 2}
 
-# As the first release sends them. A new version must go on reading these.
+# As they are sent. A new version must go on reading these, and those without what was added since: a generation.
 RECORDED: list[dict[str, Any]] = [
     {**COMMON, "kind": "segment_planned", "segment": SEGMENT},
     {
@@ -50,15 +51,20 @@ RECORDED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda message: message["kind"])
 def test_recorded_messages_are_read_and_written_as_ever(recorded: dict[str, Any]) -> None:
-    from shared.messages import ANY_MESSAGE
-
     message = ANY_MESSAGE.validate_python(recorded)
     assert dump(message) == recorded
     assert len(json.dumps(dump(message))) < MAX_MESSAGE_BYTES // 16
 
 
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda message: message["kind"])
+def test_messages_of_an_older_and_of_a_newer_release_are_read(recorded: dict[str, Any]) -> None:
+    older = {key: value for key, value in recorded.items() if key != "generation"}
+    assert dump(ANY_MESSAGE.validate_python(older)) == {**recorded, "generation": 0}
+    assert dump(ANY_MESSAGE.validate_python({**recorded, "added_later": [1]})) == recorded
+
+
 def test_task_names_are_frozen() -> None:
-    assert {*catalogue.SEGMENT_TASKS, *catalogue.LESSON_TASKS} == {
+    assert {*catalogue.SEGMENT_TASKS, *catalogue.LESSON_TASKS, catalogue.RECONCILE, catalogue.SWEEP} == {
         "smilereel.cpu.plan_lesson",
         "smilereel.cpu.decode_segment",
         "smilereel.gpu.detect_faces",
@@ -67,6 +73,8 @@ def test_task_names_are_frozen() -> None:
         "smilereel.cpu.pick_moments",
         "smilereel.cpu.assemble_reel",
         "smilereel.cpu.publish_lesson",
+        "smilereel.cpu.reconcile",
+        "smilereel.cpu.sweep",
     }
     assert all(route["queue"] == name.split(".")[1] for name, route in catalogue.ROUTES.items())
 
@@ -76,7 +84,9 @@ def test_another_hops_message_is_refused() -> None:
         load(RECORDED[1], FacesDetected)
 
 
-@pytest.mark.parametrize("payload", [None, {}, {"kind": "nonsense"}, {**RECORDED[0], "version": 2}, {**RECORDED[0], "extra": 1}])
+@pytest.mark.parametrize(
+    "payload", [None, {}, {"kind": "nonsense"}, {**RECORDED[0], "version": 2}, {**RECORDED[0], "generation": -1}]
+)
 def test_what_is_no_message_of_ours_is_refused(payload: Any) -> None:
     with pytest.raises(ValidationError):
         load(payload, SegmentPlanned)

@@ -1,0 +1,1 @@
+"""One module a version; each knows only what it needs of the tables as they were then."""

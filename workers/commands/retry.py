@@ -1,0 +1,39 @@
+"""`smilereel retry`: process lessons again that have ended, with all their attempts."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="ids of lessons that have ended, in whichever way")
+    parser.add_argument("--all", action="store_true", help="every quarantined lesson")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Open them and tell the workers; 1 if one of them could not be opened."""
+    from contextlib import closing
+
+    from shared.client import send_lesson
+    from shared.errors import LessonInvalid
+    from shared.ledger import open_ledger
+    from shared.settings import load_settings
+    from shared.states import LessonState
+
+    if bool(args.lessons) == args.all:
+        raise LessonInvalid("Name the lessons to process again, or give --all for every quarantined one.")
+    settings, failed = load_settings(), False
+    with closing(open_ledger(settings.database_url)) as ledger:
+        ids = args.lessons or [record.lesson.lesson_id for record in ledger.find([LessonState.QUARANTINED], limit=1_000_000)]
+        for lesson_id in ids:
+            if ledger.reopen(lesson_id):
+                sent = send_lesson(ledger, lesson_id, settings)
+                print(f"{lesson_id}: opened again{'' if sent else ', and sent as soon as Redis can be reached'}")  # noqa: T201
+                continue
+            failed = True
+            record = ledger.read(lesson_id)
+            print(f"{lesson_id}: {'is ' + record.state + ' and has not ended' if record else 'is not in the ledger'}")  # noqa: T201
+    if not ids:
+        print("no lesson is quarantined")  # noqa: T201
+    return int(failed)

@@ -1,0 +1,52 @@
+"""How often and after which waits each task is tried again: data beside the tasks, read by their common frame in `doors.py`."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from shared.catalogue import (
+    ASSEMBLE_REEL,
+    CLASSIFY_FACES,
+    CROP_FACES,
+    DECODE_SEGMENT,
+    DETECT_FACES,
+    PICK_MOMENTS,
+    PLAN_LESSON,
+    PUBLISH_LESSON,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Exponential waits with jitter: `first_seconds`, then `factor` times as long each, at most `longest_seconds`.
+
+    Each wait is drawn between half and all of that, so that what failed together does not come back together. How often is a setting:
+    `segment_attempts` for a stage of a segment, `lesson_attempts` for the lesson.
+    """
+
+    first_seconds: float
+    longest_seconds: float
+    factor: float = 2.0
+
+    def before(self, attempt: int) -> float:
+        """Seconds to wait after this many failed attempts (1 and up)."""
+        full = min(self.first_seconds * self.factor ** (min(attempt, 60) - 1), self.longest_seconds)
+        return full * random.uniform(0.5, 1.0)
+
+
+SEGMENT = Waits(first_seconds=1.0, longest_seconds=30.0)
+LESSON = Waits(first_seconds=2.0, longest_seconds=120.0)
+
+WAITS = {
+    PLAN_LESSON: LESSON,
+    DECODE_SEGMENT: SEGMENT,
+    DETECT_FACES: SEGMENT,
+    CROP_FACES: SEGMENT,
+    CLASSIFY_FACES: SEGMENT,
+    PICK_MOMENTS: LESSON,
+    ASSEMBLE_REEL: LESSON,
+    PUBLISH_LESSON: LESSON,
+}
+# A store, a disk or a database that is away comes back some time: it is asked at this pace for as long as it takes.
+AWAY = Waits(first_seconds=4.0, longest_seconds=4.0)
