@@ -15,6 +15,7 @@
         ├── SettingsInvalid     the environment holds a setting that cannot be used
         ├── StoreError          the object store is away, full or refuses: the same may succeed later
         │   └── ObjectMissing     the store answers, and holds no such object
+        ├── SourceUnavailable   the host of a recording does not answer now
         ├── LedgerAway          the database cannot be reached, is locked or full: passes by itself
         ├── SchemaMissing       the database has no tables, or those of another version
         ├── ModelError          weights are missing, altered or of another architecture
@@ -99,6 +100,10 @@ class StoreError(ServiceError):
 
 class ObjectMissing(StoreError):
     """The object store holds no object under a key."""
+
+
+class SourceUnavailable(ServiceError):
+    """The host of a recording does not answer now."""
 
 
 class LedgerAway(ServiceError):

@@ -32,6 +32,20 @@ class Settings(BaseSettings):
     s3_allow_http: bool = Field(False, description="Speak to the S3 server without TLS.")
     media_root: Path = Field(Path("/var/lib/smilereel/media"), description="Folder that relative recording paths count from.")
 
+    media_hosts: tuple[str, ...] = Field((), description="Hosts (or host:port) that https recordings may come from, as JSON.")
+    media_private_hosts: tuple[str, ...] = Field((), description="Such hosts that may lie at private addresses, as JSON.")
+    media_ca_file: Path | None = Field(None, description="Certificates of those hosts' authority, instead of the system's.")
+    scratch_folder: Path | None = Field(None, description="Where a download lies while it is read; by default the system's.")
+    fetch_seconds: float = Field(600.0, gt=0, description="A download that takes longer is given up for now.")
+    media_max_bytes: int = Field(8 * 2**30, ge=1, description="A larger recording is refused.")
+    media_max_pixels: int = Field(4096 * 4096, ge=1, description="A recording with larger pictures is refused.")
+    media_max_seconds: float = Field(12 * 3600.0, gt=0, description="A longer recording is refused.")
+    media_max_packets: int = Field(10_000_000, ge=1, description="A recording of more packets is refused.")
+    media_max_cpu_seconds: float = Field(600.0, gt=0, description="Processor time of one look at a recording.")
+    cpu_child_memory_bytes: int = Field(
+        2 * 2**30, ge=0, description="How much a CPU worker's child may grow before what it does counts as failed; 0: no limit."
+    )
+
     lease_seconds: float = Field(10.0, ge=1, le=3000, description="A lesson that nobody worked on for so long is sent again.")
     lesson_attempts: int = Field(
         5, ge=1, le=100, description="Sendings of a lesson without any progress before it is set aside as quarantined."

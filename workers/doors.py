@@ -7,6 +7,7 @@ fault, or hopeless), the lesson rests and is sent again (a fault that may pass),
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,16 @@ from celery import Task
 from celery.exceptions import Ignore, Retry
 
 from shared.catalogue import stage_of
-from shared.errors import Hopeless, InputError, LedgerAway, ModelError, ObjectMissing, SmilereelError, StoreError
+from shared.errors import (
+    Hopeless,
+    InputError,
+    LedgerAway,
+    ModelError,
+    ObjectMissing,
+    SmilereelError,
+    SourceUnavailable,
+    StoreError,
+)
 from shared.ledger import Ledger, LessonState, open_ledger
 from shared.messages import SegmentMessage, SegmentSkipped, dump, load_or_skipped
 from shared.settings import Settings, load_settings
@@ -27,6 +37,9 @@ from workers.leases import LeaseKeeper
 from workers.retries import AWAY, WAITS
 
 log = logging.getLogger(__name__)
+
+# What may pass by itself: the lesson rests, and no segment is given up for it.
+PASSING = (StoreError, LedgerAway, SourceUnavailable)
 
 S = TypeVar("S", bound=SegmentMessage)
 
@@ -116,14 +129,14 @@ def run_segment_stage(task: Task, payload: Any, kind: type[S], work: Callable[[D
         # Its message may name a file, and a file may be named after a pupil: on the wire and in the log the class has to do.
         fault: Literal["input", "ours"] = "input" if isinstance(error, InputError) else "ours"
         return _skip(doors, message, stage, fault, (type(error).__doc__ or type(error).__name__).rstrip("."))
-    except (StoreError, LedgerAway) as error:
-        log.warning("lesson %s segment %d: %s rests: %s", message.lesson_id, message.segment.index, stage, error.message)
+    except PASSING as error:
+        log.warning("lesson %s segment %d: %s rests: %s", message.lesson_id, message.segment.index, stage, type(error).__name__)
         with suppress(LedgerAway):
             doors.ledger.runs.interrupted(*where)
         doors.rest(message.lesson_id, message.generation, task.name, error)
         raise StageFailed(f"Lesson {message.lesson_id} rests: {type(error).__name__}.") from None
     except Exception as error:
-        log.exception("lesson %s segment %d: %s failed", message.lesson_id, message.segment.index, stage)
+        log.error("lesson %s segment %d: %s failed: %s", message.lesson_id, message.segment.index, stage, _where(error))  # noqa: TRY400
         if attempt >= doors.settings.segment_attempts:
             return _skip(doors, message, stage, "ours", f"{stage} failed: {type(error).__name__}")
         seconds = WAITS[task.name].before(attempt)
@@ -164,9 +177,9 @@ def run_lesson_stage(task: Task, lesson_id: str, generation: int, work: Callable
         raise
     except (InputError, Hopeless, ModelError) as error:
         raise _end(doors, lesson_id, generation, error) from None
-    except Exception as error:
-        log.exception("lesson %s: %s failed", lesson_id, task.name)
-        if isinstance(error, StoreError | LedgerAway):
+    except Exception as error:  # noqa: BLE001  (told below; the lesson must not hang)
+        log.error("lesson %s: %s failed: %s", lesson_id, stage, _where(error))  # noqa: TRY400
+        if isinstance(error, PASSING):
             with suppress(LedgerAway):
                 doors.ledger.runs.interrupted(*where)
         doors.rest(lesson_id, generation, task.name, error)
@@ -178,3 +191,8 @@ def _end(doors: Doors, lesson_id: str, generation: int, error: SmilereelError) -
     state = LessonState.REFUSED if isinstance(error, InputError) else LessonState.QUARANTINED
     doors.ledger.finish(lesson_id, state, error.message[:1000], generation=generation)
     return StageFailed(f"Lesson {lesson_id} {state}: {type(error).__name__}.")
+
+
+def _where(error: Exception) -> str:
+    """The kind of fault and the lines of code that it came through; not its message, which may name a file."""
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"

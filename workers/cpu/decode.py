@@ -16,11 +16,11 @@ from av.video.stream import VideoStream
 from shared.frame import FrameRef
 from workers.packs import Picture, SampledFrame
 
-from .media import open_video, read_packets
+from .limits import DEFAULT_LIMITS, Budget, MediaLimits
+from .media import OpenedFile, open_video, read_packets, within_limits
 
 # A decoder may hand pictures out of order by a few places, so that a second is only settled this much later.
 REORDER_SECONDS = 1.0
-MAX_PIXELS = 8192 * 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,13 @@ class Chosen:
 
 
 def sample_frames(
-    path: Path, seconds: Sequence[int], pts_offset_seconds: float, *, longest_side: int | None, threads: int = 1
+    media: Path | OpenedFile,
+    seconds: Sequence[int],
+    pts_offset_seconds: float,
+    *,
+    longest_side: int | None,
+    threads: int = 1,
+    limits: MediaLimits = DEFAULT_LIMITS,
 ) -> Sampling:
     """Decode one frame for each of these lesson seconds.
 
@@ -54,42 +60,59 @@ def sample_frames(
         longest_side: pictures are scaled down to it; None keeps the original size.
 
     Raises:
-        RecordingUnreadable: the file cannot be opened at all. Damage inside only costs the seconds it hits.
+        RecordingUnreadable: the file cannot be opened at all, or goes beyond `limits`. Damage inside only costs the seconds it
+            hits.
     """
     if not seconds:
         return Sampling([], [])
-    chosen = _choose(path, seconds, pts_offset_seconds, threads, seek=True)
-    if seconds[0] not in chosen and seconds[0] + pts_offset_seconds > REORDER_SECONDS:
-        # Files without an index may land behind the wished place: read those from their start.
-        missing = [s for s in seconds if s not in chosen]
-        chosen |= _choose(path, missing, pts_offset_seconds, threads, seek=False)
-    frames = []
-    for second in sorted(chosen):
-        sampled = _upright(chosen[second], second, longest_side)
-        if sampled is not None:
-            frames.append(sampled)
+    with within_limits(media, limits) as (opened, budget):
+        sampler = _Sampler(opened, budget, pts_offset_seconds, longest_side, threads)
+        found = sampler.sample(seconds, seek=True)
+        if seconds[0] not in found and seconds[0] + pts_offset_seconds > REORDER_SECONDS:
+            # Files without an index may land behind the wished place: read those from their start.
+            found |= sampler.sample([s for s in seconds if s not in found], seek=False)
+    frames = [frame for frame in (found[second] for second in sorted(found)) if frame is not None]
     readable = {frame.ref.second for frame in frames}
     return Sampling(frames, [second for second in seconds if second not in readable])
 
 
-def _choose(path: Path, seconds: Sequence[int], offset: float, threads: int, *, seek: bool) -> dict[int, Chosen]:
-    """For each second the frame nearest to its middle."""
-    wanted = set(seconds)
-    best: dict[int, Chosen] = {}
-    with open_video(path, threads=threads) as (container, stream):
-        if seek:
-            _seek(container, stream, seconds[0] + offset)
-        for pts, frame in _decode(container, stream):
-            pts_seconds = pts - offset
-            if pts_seconds > seconds[-1] + 1 + REORDER_SECONDS:
-                break
-            second = floor(pts_seconds)
-            if second not in wanted:
-                continue
-            known = best.get(second)
-            if known is None or abs(pts_seconds - second - 0.5) < abs(known.pts_seconds - second - 0.5):
-                best[second] = Chosen(pts_seconds, frame, _pixel_aspect(stream))
-    return best
+@dataclass(frozen=True, slots=True)
+class _Sampler:
+    """One call's file, budget and wishes; it may read the file twice."""
+
+    opened: OpenedFile
+    budget: Budget
+    offset: float
+    longest_side: int | None
+    threads: int
+
+    def sample(self, seconds: Sequence[int], *, seek: bool) -> dict[int, SampledFrame | None]:
+        """For each second the frame nearest to its middle; None where that one cannot be converted."""
+        wanted = set(seconds)
+        best: dict[int, Chosen] = {}
+        found: dict[int, SampledFrame | None] = {}
+        with open_video(self.opened, self.budget, threads=self.threads) as (container, stream):
+            if seek:
+                _seek(container, stream, seconds[0] + self.offset)
+            for pts, frame in _decode(container, stream, self.budget):
+                pts_seconds = pts - self.offset
+                if pts_seconds > seconds[-1] + 1 + REORDER_SECONDS:
+                    break
+                second = floor(pts_seconds)
+                if second not in wanted or second in found:
+                    continue
+                known = best.get(second)
+                if known is None:
+                    self._settle(best, found, before=pts_seconds - 1 - REORDER_SECONDS)
+                if known is None or abs(pts_seconds - second - 0.5) < abs(known.pts_seconds - second - 0.5):
+                    best[second] = Chosen(pts_seconds, frame, _pixel_aspect(stream))
+            self._settle(best, found, before=float("inf"))
+        return found
+
+    def _settle(self, best: dict[int, Chosen], found: dict[int, SampledFrame | None], before: float) -> None:
+        """Convert what no later frame can change, so that no more than a few large pictures are held at once."""
+        for second in [second for second in best if second < before]:
+            found[second] = _upright(best.pop(second), second, self.longest_side, self.budget.limits.max_pixels)
 
 
 def _seek(container: InputContainer, stream: VideoStream, pts_seconds: float) -> None:
@@ -97,13 +120,13 @@ def _seek(container: InputContainer, stream: VideoStream, pts_seconds: float) ->
         return
     try:
         container.seek(int(pts_seconds / stream.time_base), stream=stream, backward=True)
-    except (av.error.FFmpegError, OSError):
+    except (av.error.FFmpegError, OSError, OverflowError):
         return  # Not seekable: it is read from where it stands.
 
 
-def _decode(container: InputContainer, stream: VideoStream) -> Iterator[tuple[float, VideoFrame]]:
+def _decode(container: InputContainer, stream: VideoStream, budget: Budget) -> Iterator[tuple[float, VideoFrame]]:
     """Each readable frame with the decoder's own time in seconds; a damaged packet costs only itself."""
-    for packet in read_packets(container, stream):
+    for packet in read_packets(container, stream, budget):
         if packet is None:
             continue
         try:
@@ -111,19 +134,22 @@ def _decode(container: InputContainer, stream: VideoStream) -> Iterator[tuple[fl
         except (av.error.FFmpegError, OSError, MemoryError):
             continue
         for frame in frames:
-            if frame.pts is not None and frame.time_base is not None and frame.width * frame.height <= MAX_PIXELS:
+            small_enough = frame.width * frame.height <= budget.limits.max_pixels
+            if frame.pts is not None and frame.time_base is not None and small_enough:
                 yield float(frame.pts * frame.time_base), frame
 
 
-def _upright(chosen: Chosen, second: int, longest_side: int | None) -> SampledFrame | None:
+def _upright(chosen: Chosen, second: int, longest_side: int | None, max_pixels: int) -> SampledFrame | None:
     """Square pixels, rotation undone, scaled down; None where the pixels cannot be converted."""
     frame = chosen.frame
     source_width, source_height = max(1, round(frame.width * chosen.pixel_aspect)), frame.height
     scale = min(1.0, longest_side / max(source_width, source_height)) if longest_side else 1.0
     width, height = max(1, round(source_width * scale)), max(1, round(source_height * scale))
+    if width * height > max_pixels:
+        return None  # Within the limit as stored, but drawn out by the pixels' shape.
     try:
         rgb = _to_rgb(frame, width, height)
-    except (av.error.FFmpegError, OSError, ValueError):
+    except (av.error.FFmpegError, OSError, ValueError, MemoryError):
         return None
     quarter_turns = round(frame.rotation / 90) % 4
     if quarter_turns:

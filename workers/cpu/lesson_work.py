@@ -20,7 +20,7 @@ from workers.cpu.plan import make_plan
 from workers.cpu.presence import shoulder_ranges
 from workers.cpu.publish import lesson_json, seconds_csv
 from workers.cpu.readings import read_segment, skipped_seconds
-from workers.cpu.rules import deciding_settings, exposure, pick_rules, plan_limits
+from workers.cpu.rules import deciding_settings, exposure, pick_rules, plan_limits, source_rules
 from workers.cpu.shots import take_shots
 from workers.cpu.tracks import join_p_child
 from workers.doors import Doors
@@ -46,12 +46,12 @@ def plan(doors: Doors, lesson_id: str, generation: int = 0) -> Planned | None:
     if not doors.ledger.admit(lesson_id, generation, places=places, lease_seconds=lease, full=full):
         return None
     lesson = doors.ledger.require(lesson_id).lesson
-    work_version = version_of(lesson, settings.media_root, deciding_settings(settings))
+    work_version = version_of(lesson, source_rules(settings), deciding_settings(settings))
     if doors.store.exists(_plan_key(lesson_id, work_version)):
         made = _plan(doors, lesson_id, work_version)
     else:
         with doors.timed(lesson_id, PLAN_LESSON, work_version) as timed:
-            measured = measure_lesson(lesson, settings.media_root)
+            measured = measure_lesson(lesson, source_rules(settings))
             made = make_plan(lesson, measured.recordings, measured.skipped, plan_limits(settings))
             timed.items = len(made.segments)
             doors.store.put(_plan_key(lesson_id, work_version), made.model_dump_json(by_alias=True).encode())
@@ -120,7 +120,7 @@ def assemble_reel(doors: Doors, message: MomentsPicked) -> ReelAssembled:
             settings = doors.settings
             uris = [recording.uri for recording in doors.ledger.require(lesson_id).lesson.student]
             made = _plan(doors, lesson_id, work_version)
-            shots = take_shots(made, outcome.moments, uris, settings.media_root, threads=settings.decode_threads)
+            shots = take_shots(made, outcome.moments, uris, source_rules(settings), threads=settings.decode_threads)
             files = assemble.assemble_reel(
                 shots,
                 side=settings.reel_side,

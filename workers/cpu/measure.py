@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from shared.connection import Interval
 from shared.errors import RecordingUnreadable
 from shared.lesson import Lesson, Recording, Side
 from shared.records import Skipped
 
-from .media import recording_path
+from .fetch import SourceRules
 from .plan import Measured, work_version
 from .probe import probe
+from .sources import open_recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +24,37 @@ class Measurement:
     skipped: list[Skipped]
 
 
-def measure_lesson(lesson: Lesson, media_root: Path) -> Measurement:
+def measure_lesson(lesson: Lesson, rules: SourceRules) -> Measurement:
     """Probe every recording; one that cannot be read is set aside with its reason."""
     recordings: dict[Side, list[Measured]] = {"student": [], "teacher": []}
     skipped: list[Skipped] = []
     for side, usable in recordings.items():
         for index, recording in enumerate(lesson.recordings(side)):
             try:
-                usable.append(_measure(index, recording, media_root))
+                usable.append(_measure(index, recording, rules))
             except RecordingUnreadable as error:
                 skipped.append(Skipped(side=side, recording=index, uri=recording.uri, reason=error.message))
     return Measurement(recordings, skipped)
 
 
-def _measure(index: int, recording: Recording, media_root: Path) -> Measured:
-    found = probe(recording_path(recording.uri, media_root))
+def _measure(index: int, recording: Recording, rules: SourceRules) -> Measured:
+    with open_recording(recording.uri, rules) as media:
+        found = probe(media, limits=rules.limits)
     start = recording.started_at.timestamp()
     return Measured(index, Interval(start, start + found.seconds), found.first_pts_seconds)
 
 
-def version_of(lesson: Lesson, media_root: Path, settings: Mapping[str, object]) -> str:
-    """The work's name; a recording that was replaced gives another one."""
+def version_of(lesson: Lesson, rules: SourceRules, settings: Mapping[str, object]) -> str:
+    """The work's name; a recording that was replaced gives another one.
+
+    Raises:
+        SourceUnavailable: the host of a recording does not answer now.
+    """
     stats: list[tuple[int, int]] = []
     for recording in (*lesson.student, *lesson.teacher):
         try:
-            stat = recording_path(recording.uri, media_root).stat()
-            stats.append((stat.st_size, stat.st_mtime_ns))
+            with open_recording(recording.uri, rules) as media:
+                stats.append(media.version)
         except (OSError, RecordingUnreadable):
             stats.append((-1, -1))
     return work_version(lesson, stats, settings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from shared.settings import Settings
 
+from .fetch import SourceRules
+from .limits import MediaLimits
 from .pick import PickRules
 from .plan import PlanLimits
 from .publish import Exposure
@@ -33,6 +35,12 @@ _INDIFFERENT = {
     "reconcile_in_worker",
     "sweep_seconds",
     "shutdown_grace_seconds",
+    "media_ca_file",
+    "scratch_folder",
+    "fetch_seconds",
+    "media_max_cpu_seconds",
+    "cpu_child_memory_bytes",
+    "poison",
 }
 
 
@@ -44,6 +52,26 @@ def deciding_settings(settings: Settings) -> dict[str, object]:
 def plan_limits(settings: Settings) -> PlanLimits:
     """For the plan stage."""
     return PlanLimits(settings.disconnect_tolerance_seconds, settings.segment_seconds, settings.max_lesson_seconds)
+
+
+def source_rules(settings: Settings) -> SourceRules:
+    """Where recordings may lie and what they may cost."""
+    limits = MediaLimits(
+        max_bytes=settings.media_max_bytes,
+        max_pixels=settings.media_max_pixels,
+        max_seconds=settings.media_max_seconds,
+        max_packets=settings.media_max_packets,
+        max_cpu_seconds=settings.media_max_cpu_seconds,
+    )
+    return SourceRules(
+        media_root=settings.media_root,
+        hosts=settings.media_hosts,
+        private_hosts=settings.media_private_hosts,
+        ca_file=settings.media_ca_file,
+        scratch=settings.scratch_folder,
+        fetch_seconds=settings.fetch_seconds,
+        limits=limits,
+    )
 
 
 def pick_rules(settings: Settings) -> PickRules:

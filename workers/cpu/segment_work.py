@@ -8,7 +8,8 @@ from shared.records import SegmentFaces
 from shared.store import segment_key
 from workers.cpu.crop import crop_faces
 from workers.cpu.decode import sample_frames
-from workers.cpu.media import recording_path
+from workers.cpu.rules import source_rules
+from workers.cpu.sources import open_recording
 from workers.doors import Doors
 from workers.packs import pack_crops, pack_frames, unpack_frames
 
@@ -23,13 +24,16 @@ def decode(doors: Doors, message: SegmentPlanned) -> tuple[FramesDecoded, int]:
     else:
         settings = doors.settings
         uri = doors.ledger.require(message.lesson_id).lesson.student[segment.recording_index].uri
-        sampling = sample_frames(
-            recording_path(uri, settings.media_root),
-            range(segment.start_second, segment.end_second),
-            segment.pts_offset_seconds,
-            longest_side=settings.frame_longest_side,
-            threads=settings.decode_threads,
-        )
+        rules = source_rules(settings)
+        with open_recording(uri, rules) as media:
+            sampling = sample_frames(
+                media,
+                range(segment.start_second, segment.end_second),
+                segment.pts_offset_seconds,
+                longest_side=settings.frame_longest_side,
+                threads=settings.decode_threads,
+                limits=rules.limits,
+            )
         n_frames = len(sampling.frames)
         doors.store.put(key, pack_frames(sampling.frames, sampling.unreadable, jpeg_quality=settings.frame_jpeg_quality))
         doors.store.put(count_key, str(n_frames).encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import ExitStack
 
 from shared.errors import RecordingUnreadable
 from shared.lesson import is_nominal
@@ -12,25 +12,40 @@ from shared.reel import Moment
 
 from .assemble import Shot
 from .decode import sample_frames
-from .media import recording_path
+from .fetch import SourceRules
+from .media import OpenedFile
+from .sources import open_recording
 
 
-def take_shots(plan: LessonPlan, moments: Sequence[Moment], uris: Sequence[str], media_root: Path, *, threads: int) -> list[Shot]:
+def take_shots(
+    plan: LessonPlan, moments: Sequence[Moment], uris: Sequence[str], rules: SourceRules, *, threads: int
+) -> list[Shot]:
     """Decode each moment's second again, by the same rule as the first time, so that it gives the same frame.
+
+    Args:
+        rules: where recordings may lie, and what they may cost.
 
     Raises:
         RecordingUnreadable: a moment's frame, readable before, cannot be read any more.
+        SourceUnavailable: the host of a recording does not answer now.
     """
     offsets = {segment.recording_index: segment.pts_offset_seconds for segment in plan.segments}
+    opened: dict[int, OpenedFile] = {}
     shots = []
-    for moment in moments:
-        path = recording_path(uris[moment.recording_index], media_root)
-        sampling = sample_frames(path, [moment.second], offsets[moment.recording_index], longest_side=None, threads=threads)
-        if not sampling.frames:
-            raise RecordingUnreadable(
-                f"Second {moment.second} of {path.name} could be read before but not again; was it changed?"
+    with ExitStack() as stack:
+        for moment in moments:
+            index = moment.recording_index
+            if index not in opened:
+                opened[index] = stack.enter_context(open_recording(uris[index], rules))
+            media = opened[index]
+            sampling = sample_frames(
+                media, [moment.second], offsets[index], longest_side=None, threads=threads, limits=rules.limits
             )
-        shots.append(Shot(sampling.frames[0].rgb, moment.box_xyxy, _caption(moment)))
+            if not sampling.frames:
+                raise RecordingUnreadable(
+                    f"Second {moment.second} of {media.name} could be read before but not again; was it changed?"
+                )
+            shots.append(Shot(sampling.frames[0].rgb, moment.box_xyxy, _caption(moment)))
     return shots
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Task
+from celery.signals import worker_process_init
 
 from shared.catalogue import (
     ASSEMBLE_REEL,
@@ -30,8 +31,10 @@ from shared.messages import (
     load,
     load_or_skipped,
 )
+from shared.settings import load_settings
 from workers.app import app
 from workers.cpu import lesson_work, segment_work
+from workers.cpu.limits import limit_memory
 from workers.doors import Doors, open_doors, run_lesson_stage, run_segment_stage
 from workers.pipeline import send_lesson
 from workers.reconciling import reconcile_once, start_with_worker
@@ -40,6 +43,13 @@ from workers.sweeping import sweep
 log = logging.getLogger(__name__)
 
 start_with_worker()
+
+
+@worker_process_init.connect
+def bound_memory(**_: object) -> None:
+    """A recording that makes this process grow without end fails by itself, and takes no neighbour with it."""
+    if most := load_settings().cpu_child_memory_bytes:
+        limit_memory(most)
 
 
 @app.task(name=PLAN_LESSON, bind=True)

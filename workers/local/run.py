@@ -131,12 +131,12 @@ def _take_away(made: list[Path]) -> None:
 def _is_open(ledger: Ledger, lesson: Lesson, settings: Settings) -> bool:
     """Whether there is something to do; a lesson that ended with other files or settings, or in a fault, is opened again."""
     from workers.cpu.measure import version_of
-    from workers.cpu.rules import deciding_settings
+    from workers.cpu.rules import deciding_settings, source_rules
 
     record = ledger.require(lesson.lesson_id)
     if not record.state.final:
         return True
-    version = version_of(lesson, settings.media_root, deciding_settings(settings))
+    version = version_of(lesson, source_rules(settings), deciding_settings(settings))
     if record.state in {LessonState.DONE, LessonState.NO_REEL} and record.work_version == version:
         return False
     return ledger.reopen(lesson.lesson_id)

@@ -80,6 +80,13 @@ def test_postgresql_goes_away_and_comes_back(on_postgresql: Ledger, postgres_ser
         call()
 
 
+def test_a_restart_between_two_calls_is_not_even_noticed(on_postgresql: Ledger, postgres_server: PostgresServer) -> None:
+    put_into(on_postgresql, LessonState.PROCESSING)
+    postgres_server.kill()
+    postgres_server.start()
+    assert on_postgresql.require("lesson-1").state is LessonState.PROCESSING
+
+
 def test_postgresql_goes_away_inside_a_transaction(on_postgresql: Ledger, postgres_server: PostgresServer) -> None:
     put_into(on_postgresql, LessonState.PROCESSING)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from sqlalchemy import select
 
 from shared.database import LONGEST_LEASE_SECONDS
@@ -57,8 +57,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     generations = Bundle("generations")
 
-    @initialize()
-    def open(self) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.time = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
         self.ledger = open_ledger("sqlite://", clock=lambda: self.time)
         self.ledger.create_schema()
@@ -67,21 +67,38 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ended: dict[str, tuple[int, str]] = {}
 
     def teardown(self) -> None:
-        if hasattr(self, "ledger"):
-            self.ledger.close()
+        self.ledger.close()
 
     # What anybody may do.
 
-    @rule(lesson_id=lessons)
+    @initialize()
+    def accept_the_first(self) -> None:
+        self.accept(LESSONS[0])
+
+    @rule()
+    def accept_the_second(self) -> None:
+        self.accept(LESSONS[1])
+
     def accept(self, lesson_id: str) -> None:
         assert self.ledger.accept(a_lesson(lesson_id=lesson_id)) == (lesson_id not in self.model)
         self.model.setdefault(lesson_id, Lesson())
 
-    @rule(seconds=st.sampled_from((1.0, 30.0, LEASE, 2 * LEASE, -30.0, -2 * LONGEST_LEASE_SECONDS)))
+    @rule(seconds=st.sampled_from((30.0, LEASE, -30.0, -2 * LONGEST_LEASE_SECONDS)))
+    def any_time_passes(self, seconds: float) -> None:
+        self.time_passes(seconds)
+
     def time_passes(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
 
+    @rule(target=generations, lesson_id=lessons)
+    def take_when_the_lease_has_run_out(self, lesson_id: str) -> Any:
+        self.time_passes(LEASE)
+        return self.take(lesson_id, counted=True)
+
     @rule(target=generations, lesson_id=lessons, counted=st.booleans())
+    def take_again(self, lesson_id: str, counted: bool) -> Any:
+        return self.take(lesson_id, counted)
+
     def take(self, lesson_id: str, counted: bool) -> Any:
         sent = self.ledger.sending.take(lesson_id, lease_seconds=LEASE, most_attempts=MOST_ATTEMPTS, counted=counted)
         lesson = self.model.get(lesson_id)
@@ -219,7 +236,12 @@ class LedgerMachine(RuleBasedStateMachine):
             self.model[lesson_id].lease_until = None
             self.forget_attempts(lesson_id)
 
-    @precondition(lambda self: any(lesson.state in ENDS for lesson in self.model.values()))
+    @rule(end=st.sampled_from((LessonState.REFUSED, LessonState.QUARANTINED)))
+    def ends_and_is_opened_again(self, end: LessonState) -> None:
+        if self.model[LESSONS[0]].state in OPEN_STATES:
+            self.ends(LESSONS[0], end, 0)
+        self.reopen(LESSONS[0])
+
     @rule(lesson_id=lessons)
     def reopen(self, lesson_id: str) -> None:
         lesson = self.model.get(lesson_id)
@@ -236,8 +258,6 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def rows_are_as_the_model_says(self) -> None:
-        if not hasattr(self, "ledger"):
-            return
         with self.ledger.database.reading() as session:
             rows = {row.lesson_id: row for row in session.scalars(select(LessonRow))}
             assert set(rows) == set(self.model)
@@ -250,8 +270,6 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def each_ended_round_has_one_event_and_each_version_at_most_one_reel(self) -> None:
-        if not hasattr(self, "ledger"):
-            return
         with self.ledger.database.reading() as session:
             events = list(session.scalars(select(EventRow)))
             reels = list(session.scalars(select(ReelRow)))
@@ -266,16 +284,12 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_has_ended_stays_as_it_ended(self) -> None:
-        if not hasattr(self, "ledger"):
-            return
         for lesson_id, (round_number, state) in self.ended.items():
             record = self.ledger.require(lesson_id)
             assert (self.model[lesson_id].round, record.state) == (round_number, state)
 
     @invariant()
     def generations_never_fall(self) -> None:
-        if not hasattr(self, "ledger"):
-            return
         for record in self.ledger.find():
             lesson_id = record.lesson.lesson_id
             assert record.generation >= self.newest[lesson_id]
@@ -283,8 +297,6 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def who_is_to_be_sent_is_who_is_open_and_free(self) -> None:
-        if not hasattr(self, "ledger"):
-            return
         free = {name: one.state for name, one in self.model.items() if one.state in OPEN_STATES and not self.leased(one)}
         assert set(self.ledger.sending.waiting(10)) == {n for n, state in free.items() if state is LessonState.ACCEPTED}
         assert set(self.ledger.sending.stalled()) == {n for n, state in free.items() if state is LessonState.PROCESSING}
@@ -323,7 +335,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 LedgerMachine.TestCase.settings = settings(
-    max_examples=EXAMPLES or 25,
+    max_examples=EXAMPLES or 40,
     stateful_step_count=60 if EXAMPLES else 30,
     derandomize=not EXAMPLES,
     deadline=None,

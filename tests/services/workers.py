@@ -1,0 +1,39 @@
+"""A real Celery worker for a test, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def a_worker(module: str, queue: str, redis_url: str, folder: Path, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker with one child on a queue; ledger and store lie in the folder, its log too; killed with its children at the end."""
+    defaults = {
+        "REDIS_URL": redis_url,
+        "DATABASE_URL": f"sqlite:///{folder}/ledger.sqlite3",
+        "STORE_URL": f"file://{folder}/store",
+        "MEDIA_ROOT": folder,
+    }
+    environment = {f"SMILEREEL_{name}": str(value) for name, value in {**defaults, **settings}.items()}
+    command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-I", module, "-Q", queue, "-n", f"{queue}@test"]
+    options = ["--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    with (folder / f"{queue}.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [*command, *options],
+            env={**os.environ, **environment, "C_FORCE_ROOT": "1"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield worker
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
