@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from .errors import SettingsInvalid
 
@@ -122,6 +122,9 @@ def load_settings() -> Settings:
     """
     try:
         return Settings()
+    except SettingsError as error:
+        name = str(error).split('"')[1] if '"' in str(error) else "?"
+        raise SettingsInvalid(f'The setting {PREFIX}{name.upper()} is no JSON list; write it like ["media.example"].') from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise SettingsInvalid(f"The setting {PREFIX}{str(fault['loc'][0]).upper()} cannot be used: {fault['msg']}.") from None

@@ -124,7 +124,8 @@ def run_segment_stage(task: Task, payload: Any, kind: type[S], work: Callable[[D
     try:
         with doors.keep_lease(message.lesson_id, message.generation):
             result, items = work(doors, message)
-            doors.ledger.runs.finished(*where, seconds=perf_counter() - started, items=items, lease_seconds=lease)
+            seconds = perf_counter() - started
+            doors.ledger.runs.finished(*where, seconds=seconds, items=items, generation=message.generation, lease_seconds=lease)
     except (InputError, ModelError) as error:
         # Its message may name a file, and a file may be named after a pupil: on the wire and in the log the class has to do.
         fault: Literal["input", "ours"] = "input" if isinstance(error, InputError) else "ours"
@@ -171,7 +172,7 @@ def run_lesson_stage(task: Task, lesson_id: str, generation: int, work: Callable
     try:
         with doors.keep_lease(lesson_id, generation):
             result = work(doors)
-            doors.ledger.runs.finished(*where, seconds=0.0, items=0)
+            doors.ledger.runs.finished(*where, seconds=0.0, items=0, generation=generation)
             return result
     except (Retry, Ignore):
         raise

@@ -66,7 +66,7 @@ class Reconciler:
     def _set_aside(self) -> None:
         for lesson_id, reason in self.ledger.sending.spent(self.settings.lesson_attempts):
             text = f"sent {self.settings.lesson_attempts} times without any progress; last: {reason or 'its workers died or lost it'}"
-            if self.ledger.finish(lesson_id, LessonState.QUARANTINED, text[:1000]):
+            if self.ledger.finish(lesson_id, LessonState.QUARANTINED, text, most_attempts=self.settings.lesson_attempts):
                 log.error("lesson %s quarantined: %s", lesson_id, text)
 
     def _send(self) -> int:

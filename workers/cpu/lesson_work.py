@@ -56,7 +56,7 @@ def plan(doors: Doors, lesson_id: str, generation: int = 0) -> Planned | None:
             timed.items = len(made.segments)
             doors.store.put(_plan_key(lesson_id, work_version), made.model_dump_json(by_alias=True).encode())
     facts = {"n_seconds": made.n_seconds, "n_frames": sum(s.end_second - s.start_second for s in made.segments)}
-    doors.ledger.planned(lesson_id, work_version, len(made.segments), facts)
+    doors.ledger.planned(lesson_id, work_version, len(made.segments), facts, generation=generation)
     picked = doors.store.exists(_key(lesson_id, work_version, "outcome.json"))
     return Planned(work_version, [] if picked else made.segments)
 

@@ -161,7 +161,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     """The processes' whole environment, with every setting in it, so that nothing else is read by accident."""
     # Celery lets CELERY_BROKER_URL win over the app's own broker: a run could meet another one there.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CELERY_", PREFIX))}
-    values = {f"{PREFIX}{name}".upper(): _text(value) for name, value in settings.model_dump().items()}
+    values = {f"{PREFIX}{name}".upper(): _text(value) for name, value in settings.model_dump().items() if value is not None}
     # Waiting threads that spin would starve the other room's process.
     tuning = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "PYTHONUNBUFFERED": "1"}
     as_root = {"C_FORCE_ROOT": "1"} if os.geteuid() == 0 else {}
@@ -171,4 +171,6 @@ def _environment(settings: Settings) -> dict[str, str]:
 def _text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, tuple):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
