@@ -21,7 +21,7 @@ CONNECT_SECONDS = 3
 # A process that is frozen inside a transaction would hold its row's lock for as long as it likes.
 IDLE_SECONDS = 15
 # A lease that ends later than anyone could have given it comes from a clock that was set back since.
-LONGEST_LEASE_SECONDS = 3600.0
+LONGEST_LEASE_SECONDS = 600.0
 _READ_ONLY = "smilereel_read_only"
 _FILE = "smilereel_file"
 _NO_SUCH_TABLE, _NO_SUCH_COLUMN = "42P01", "42703"

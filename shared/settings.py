@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         2 * 2**30, ge=0, description="How much a CPU worker's child may grow before what it does counts as failed; 0: no limit."
     )
 
-    lease_seconds: float = Field(10.0, ge=1, le=3000, description="A lesson that nobody worked on for so long is sent again.")
+    lease_seconds: float = Field(10.0, ge=1, le=300, description="A lesson that nobody worked on for so long is sent again.")
     lesson_attempts: int = Field(
         5, ge=1, le=100, description="Sendings of a lesson without any progress before it is set aside as quarantined."
     )

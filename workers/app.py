@@ -8,7 +8,7 @@ from celery import Celery
 from celery.signals import before_task_publish
 from kombu import Queue
 
-from shared.catalogue import CPU_QUEUE, GPU_QUEUE, LESSON_HEADER, RECONCILE, ROUTES
+from shared.catalogue import CPU_QUEUE, GPU_QUEUE, LESSON_HEADER, RECONCILE, ROUTES, SEGMENT_TASKS
 from shared.settings import load_settings
 from workers import leaving
 from workers.pipeline import lesson_of
@@ -17,7 +17,8 @@ __all__ = ["app", "leaving", "name_lesson"]
 
 _SETTINGS = load_settings()
 
-# A segment takes seconds; what takes this long is stuck.
+# A segment takes seconds; what takes this long is stuck. A plan may have to read hours of recordings.
+SEGMENT_SECONDS = 600
 TASK_SECONDS = 1800
 
 app = Celery("smilereel", broker=_SETTINGS.redis_url, backend=_SETTINGS.redis_url)
@@ -40,6 +41,7 @@ app.conf.update(
     task_track_started=True,
     task_time_limit=TASK_SECONDS,
     task_soft_time_limit=TASK_SECONDS - 60,
+    task_annotations={name: {"time_limit": SEGMENT_SECONDS, "soft_time_limit": SEGMENT_SECONDS - 30} for name in SEGMENT_TASKS},
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "visibility_timeout": 2 * TASK_SECONDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -40,6 +41,7 @@ class FolderStore:
             try:
                 return path.read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                self._check_root()
                 raise ObjectMissing(
                     f"The store could not read {key}: no such object; it was never written or is deleted."
                 ) from None
@@ -50,7 +52,13 @@ class FolderStore:
             try:
                 return stat.S_ISREG(path.lstat().st_mode)
             except (FileNotFoundError, NotADirectoryError):
+                self._check_root()
                 return False
+
+    def _check_root(self) -> None:
+        """A root that is no folder is a store that is away, not one without the object; none at all is a store not yet written to."""
+        if self.root.exists() and not self.root.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
     def delete(self, prefix: str) -> None:
         # A link itself may be removed: nothing behind it is touched.

@@ -31,6 +31,8 @@ STEPS_PER_EPOCH = 120
 LABEL_NOISE = 0.02
 # A wrong face in the reel is worse than a missed smile, so the operating point lets so many of the other faces through.
 FALSE_SMILES = 0.02
+# How often two crops are laid over each other with their targets (mixup, Zhang et al. 2018), and Beta's parameter of the share.
+P_MIXED, MIXED_BETA = 0.5, 0.4
 # How often a hand is drawn before the mouth, and the P(smile) that such a face is to get at most.
 P_HAND, COVERED = 0.05, np.float32(0.1)
 # The article's two stages: the public sets first, then the pictures nearest to ours, which are children; the second begins here.
@@ -38,6 +40,8 @@ SECOND_STAGE = 0.6
 # Drawn so many times as often as others in each stage: children are whom it is for, the rest is what it confuses with smiles.
 EMPHASIS = {"grimace": 2.0, "feelings": 3.0, "crying": 15.0}
 CHILDREN_EMPHASIS = (3.0, 6.0)
+# Of the children, again so many times as often: open mouths without a smile are what took a smile's place in a reel.
+HARD_CHILDREN = {"child, speaking": 3.0, "child, grimace": 3.0, "child, restrained": 1.5}
 AGE_SHARES = {"toddler": 0.12, "child": 0.34, "teen": 0.10, "adult": 0.44}
 
 
@@ -52,6 +56,7 @@ class Crops:
         seed: int,
         hands: float = 0.0,
         later: NDArray[np.float64] | None = None,
+        mixed: float = 0.0,
     ) -> None:
         self.faces = faces
         self.targets = targets.astype(np.float32)
@@ -59,6 +64,7 @@ class Crops:
         self.later = None if later is None else later / later.sum()
         self.rng = np.random.default_rng(seed)
         self.hands = hands
+        self.mixed = mixed
         self.drawn: list[int] = []
 
     def advance(self, share: float) -> None:
@@ -73,6 +79,15 @@ class Crops:
         return STEPS_PER_EPOCH * BATCH
 
     def __getitem__(self, _: int) -> tuple[Tensor, Tensor]:
+        crop, target = self._one()
+        if self.mixed and self.rng.random() < self.mixed:
+            other, its_target = self._one()
+            share = float(self.rng.beta(MIXED_BETA, MIXED_BETA))
+            crop = (crop * share + other * (1 - share)).astype(np.uint8)
+            target = (target * share + its_target * (1 - share)).astype(np.float32)
+        return torch.from_numpy(crop)[None], torch.from_numpy(target)
+
+    def _one(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         if not self.drawn:
             self.drawn = self.rng.choice(len(self.weights), 4096, p=self.weights).tolist()
         index = self.drawn.pop()
@@ -82,7 +97,7 @@ class Crops:
         crop = article_distortions(crop, self.rng)
         if self.rng.random() < P_WEBCAM:
             crop = webcam_crop(crop, self.rng)
-        return torch.from_numpy(clahe(crop))[None], torch.from_numpy(target)
+        return clahe(crop), target
 
 
 def served(faces: Faces) -> NDArray[np.uint8]:
@@ -115,7 +130,7 @@ def smile_material(options: TrainingOptions) -> SmileMaterial:
     smiling = faces.targets > 0.5
     first, later = (_balanced(_emphasis(faces, often), smiling) for often in CHILDREN_EMPHASIS)
     targets = faces.targets[:, None] * (1 - 2 * LABEL_NOISE) + LABEL_NOISE
-    return SmileMaterial(Crops(faces, targets, first, options.seed, P_HAND, later), validate)
+    return SmileMaterial(Crops(faces, targets, first, options.seed, P_HAND, later, P_MIXED), validate)
 
 
 def smile_training(options: TrainingOptions) -> float:
@@ -126,6 +141,7 @@ def smile_training(options: TrainingOptions) -> float:
 
 def _emphasis(faces: Faces, children: float) -> NDArray[np.float64]:
     often = {**EMPHASIS, "children": children, "own": children}
+    often |= {source: children * again for source, again in HARD_CHILDREN.items()}
     return np.array([often.get(source, 1.0) for source in faces.sources])
 
 

@@ -163,8 +163,15 @@ def children_smiles(data: Path, splits: tuple[Split, ...]) -> Faces:
     for row in archive.rows("labels.csv"):
         look = seen.get(row["file"])
         if look and look.target is not None and row["file"] not in left_out and age_split(row["file"]) in splits:
-            chosen.append((row["file"], "crying" if look.detail == "crying" else "children", look.target))
+            chosen.append((row["file"], child_source(look.detail), look.target))
     return _faces(archive, chosen)
+
+
+def child_source(detail: str) -> str:
+    """What a child's face is drawn by: its look where that is hard to tell, else "children"; the crying are toddlers too."""
+    if detail == "crying":
+        return detail
+    return f"child, {detail}" if detail in HARD else "children"
 
 
 def age_split(file: str) -> Split:

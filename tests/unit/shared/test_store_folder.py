@@ -175,3 +175,13 @@ def test_a_store_that_cannot_be_used_is_not_an_empty_one(tmp_path: Path) -> None
         with pytest.raises(StoreError, match=f"could not {name} .*File name too long") as raised:
             broken.sweep_temporaries(0) if name == "sweep" else uses[name]("a")
         assert not isinstance(raised.value, ObjectMissing)
+
+
+def test_a_root_that_is_no_folder_is_a_store_that_is_away(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    assert not store.exists("work/a"), "not yet written to"
+    (tmp_path / "store").write_bytes(b"a file in the folder's place")
+    for ask in (lambda: store.get("work/a"), lambda: store.exists("work/a"), lambda: store.put("work/a", b"x")):
+        with pytest.raises(StoreError) as refused:
+            ask()
+        assert not isinstance(refused.value, ObjectMissing), "it passes by itself, so it costs no attempt"
