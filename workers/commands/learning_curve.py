@@ -15,7 +15,7 @@ from workers.training.places import DEFAULT_WORK
 
 SHARES = {"smile": (0.1, 0.25, 0.5, 1.0), "detector": (0.25, 0.5, 1.0)}
 REPEATS = {"smile": 3, "detector": 2}
-MINUTES_EACH = {"smile": 1.5, "detector": 4.0}
+STEPS_EACH = {"smile": 450, "detector": 300}
 DRAWINGS = (".svg", ".png")
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shares", type=float, nargs="+", help="of the people, above 0 to 1 (smile: .1 .25 .5 1, detector: .25 .5 1)"
     )
     parser.add_argument("--repeats", type=int, help="tunings a share (smile: 3, detector: 2)")
-    parser.add_argument("--minutes-each", type=float, help="of one tuning (smile: 1.5, detector: 4)")
+    parser.add_argument("--steps-each", type=int, help="of one tuning (smile: 450, detector: 300: two or three minutes on one core)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (default: 1)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
@@ -39,11 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Tune, fit, print."""
     shares = tuple(sorted(set(args.shares or SHARES[args.model])))
-    repeats, minutes = args.repeats or REPEATS[args.model], args.minutes_each or MINUTES_EACH[args.model]
+    repeats, steps = args.repeats or REPEATS[args.model], args.steps_each or STEPS_EACH[args.model]
     if len(shares) < 2 or not all(0 < share <= 1 for share in shares):
         raise TrainingRefused("A curve needs at least two --shares, each above 0 and at most 1.")
-    if repeats < 1 or len(shares) * repeats < 3 or minutes <= 0:
-        raise TrainingRefused("A curve needs at least three tunings: raise --shares or --repeats, with --minutes-each above 0.")
+    if repeats < 1 or len(shares) * repeats < 3 or steps < 1:
+        raise TrainingRefused("A curve needs at least three tunings: raise --shares or --repeats, with --steps-each above 0.")
     if args.plot and args.plot.suffix.lower() not in DRAWINGS:
         raise OutputRefused(f"{args.plot} cannot be drawn; name a file that ends in .svg or .png.")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
         baselines=args.baselines,
         work=args.work,
         weights=None,
-        minutes=minutes,
+        steps=steps,
         seed=args.seed,
         threads=args.threads,
     )
@@ -73,6 +73,6 @@ def _run(args: argparse.Namespace, shares: tuple[float, ...], repeats: int, opti
             raise TrainingRefused(str(error)) from error
     curve = curve_of(MEASURES[args.model], runs)
     if args.plot:
-        draw(curve, runs, f"{args.model}: {options.minutes:g} minutes a tuning", args.plot)
+        draw(curve, runs, f"{args.model}: {options.steps} steps a tuning", args.plot)
     print(json.dumps(curve.as_json(), indent=2) if args.json else table(curve))  # noqa: T201
     return 0

@@ -84,7 +84,7 @@ def chosen_people(people: Sequence[str], share: float, seed: int) -> list[int]:
 
 
 def run_curve(model: str, shares: Sequence[float], repeats: int, options: TrainingOptions) -> list[CurveRun]:
-    """All tunings, `options.minutes` each; those of an earlier call with the same minutes are read from the work folder.
+    """All tunings, `options.steps` each; those of an earlier call with the same steps are read from the work folder.
 
     Args:
         model: `smile` or `detector`.
@@ -92,7 +92,7 @@ def run_curve(model: str, shares: Sequence[float], repeats: int, options: Traini
         repeats: tunings a share, each on other people and from another seed.
         options: of one tuning; nothing is exported.
     """
-    kept = options.work / f"learning-curve-{model}-{options.minutes:g}-{options.seed}.jsonl"
+    kept = options.work / f"learning-curve-{model}-{options.steps}-{options.seed}.jsonl"
     runs = [CurveRun(**json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()] if kept.exists() else []
     done = {(run.share, run.repeat) for run in runs}
     wanted = [(share, repeat) for repeat in range(repeats) for share in shares]
