@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-StoreKey = Annotated[str, Field(min_length=1, max_length=512)]
+from .stores.rules import is_key
+
+
+def _plain(key: str) -> str:
+    if not is_key(key):
+        raise ValueError("this is no key of the store")
+    return key
+
+
+StoreKey = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_plain)]
 
 
 class FrameRef(BaseModel):
@@ -29,7 +38,7 @@ class FrameRef(BaseModel):
 class FramePack(BaseModel):
     """A segment's frames as one object in the store."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     key: StoreKey
     n_frames: int = Field(ge=0)

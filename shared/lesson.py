@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FiniteFloat,
     ValidationError,
     model_validator,
 )
@@ -24,6 +25,7 @@ from pydantic import (
 from .errors import LessonInvalid
 
 Side = Literal["student", "teacher"]
+LessonId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@=+-]{0,127}$")]
 # Stands for "nobody said when": a run of single recordings by hand begins here.
 NOMINAL_START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -87,9 +89,7 @@ class Lesson(_Document):
             turns it into one sentence.
     """
 
-    lesson_id: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@=+-]{0,127}$", description="The backend's own id; letters, digits and ._:@=+-"
-    )
+    lesson_id: LessonId = Field(description="The backend's own id; letters, digits and ._:@=+-")
     student: tuple[Recording, ...] = Field(min_length=1, max_length=1000, description="The pupil's recordings, in order.")
     teacher: tuple[Recording, ...] = Field(
         default=(), max_length=1000, description="The teacher's recordings, in order; without any, the student's times bound it."
@@ -145,13 +145,13 @@ class Segment(BaseModel):
     `decoder's time = lesson second + pts_offset_seconds`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     index: int = Field(ge=0)
     recording_index: int = Field(ge=0)
     start_second: int = Field(ge=0)
     end_second: int = Field(gt=0)
-    pts_offset_seconds: float
+    pts_offset_seconds: FiniteFloat
 
     @model_validator(mode="after")
     def _not_empty(self) -> Segment:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from .frame import FramePack, StoreKey
-from .lesson import Segment
+from .lesson import LessonId, Segment
 
 MAX_MESSAGE_BYTES = 64 * 1024
 
@@ -24,7 +24,7 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     version: Literal[1] = 1
-    lesson_id: str
+    lesson_id: LessonId
     work_version: str
     generation: int = Field(default=0, ge=0)
 

@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shares", type=float, nargs="+", help="of the people, above 0 to 1 (smile: .1 .25 .5 1, detector: .25 .5 1)"
     )
     parser.add_argument("--repeats", type=int, help="tunings a share (smile: 3, detector: 2)")
-    parser.add_argument("--steps-each", type=int, help="of one tuning (smile: 450, detector: 300: two or three minutes on one core)")
+    parser.add_argument(
+        "--steps-each", type=int, help="of one tuning (smile: 450, detector: 300: two or three minutes on one core)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (default: 1)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")

@@ -16,7 +16,9 @@ from shared.lesson import Lesson, Segment, Side
 from shared.records import Disconnect, LessonPlan, Skipped
 
 # Raised whenever the same recordings would give other intermediates: part of every key in the store.
-PIPELINE_VERSION = "2026.11.1"
+PIPELINE_VERSION = "2026.11.2"
+# The results of all segments travel in one message to `pick`, which must stay below 64 KB: long lessons have longer segments.
+MOST_SEGMENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def make_plan(
         disconnects=_disconnects(connection),
         student_on=seconds_on(merge(spans["student"], 0.0), span, n_seconds),
         teacher_on=seconds_on(teacher_spans, span, n_seconds),
-        segments=_segments(measured["student"], span, n_seconds, limits.segment_seconds),
+        segments=_segments(measured["student"], span, n_seconds, max(limits.segment_seconds, ceil(n_seconds / MOST_SEGMENTS))),
         skipped=list(skipped),
     )
 
@@ -98,10 +100,11 @@ def _disconnects(connection: Connection) -> dict[Side, list[Disconnect]]:
 def _recording_of(second: int, recordings: Sequence[Measured], lesson: Interval) -> Measured | None:
     """Whose picture shows this second: after a reconnect the recording that began later is the live one."""
     start = lesson.start + second
-    middle = start + min(1.0, lesson.end - start) / 2
+    end = min(start + 1, lesson.end)
+    middle = (start + end) / 2
     live = [m for m in recordings if m.span.start <= middle < m.span.end]
     if not live:
-        live = [m for m in recordings if m.span.start < start + 1 and m.span.end > start]
+        live = [m for m in recordings if m.span.start < end and m.span.end > start]
     return max(live, key=lambda m: m.span.start, default=None)
 
 

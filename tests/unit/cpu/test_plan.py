@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from shared.connection import Interval
 from shared.errors import LessonInvalid, NoCommonTime, RecordingUnreadable
 from shared.lesson import Lesson
+from shared.messages import MAX_MESSAGE_BYTES, FacesClassified, dump
 from shared.records import LessonPlan, Skipped, to_iso
+from shared.store import segment_key
 from tests.builders import STARTS_AT, a_lesson
-from workers.cpu.plan import Measured, PlanLimits, make_plan, work_version
+from workers.cpu.plan import MOST_SEGMENTS, Measured, PlanLimits, make_plan, work_version
 
 T0 = STARTS_AT.timestamp()
 
@@ -82,3 +86,19 @@ def test_the_works_name_follows_lesson_files_and_settings() -> None:
         work_version(a_lesson(), [(1, 2)], {"a": 2}),
     ]
     assert len({base, *others}) == 4
+
+
+def test_a_long_lesson_has_longer_segments_so_that_their_results_fit_into_one_message() -> None:
+    recording = Measured(0, Interval(T0, T0 + 6 * 3600), 0.0)
+    lesson_id = "x" * 128
+    plan = make_plan(a_lesson(lesson_id=lesson_id, teacher=[]), {"student": [recording], "teacher": []}, [], PlanLimits())
+    assert len(plan.segments) == MOST_SEGMENTS
+    results = []
+    for segment in plan.segments:
+        keys = {
+            name: segment_key(lesson_id, "0123456789abcdef", segment.index, file)
+            for name, file in (("detections_key", "faces.json"), ("crops_key", "crops.npz"), ("scores_key", "scores.json"))
+        }
+        results.append(dump(FacesClassified(lesson_id=lesson_id, work_version="0123456789abcdef", segment=segment, **keys)))
+    # In the queue the body is base64, a third longer.
+    assert len(json.dumps(results)) < MAX_MESSAGE_BYTES

@@ -14,6 +14,7 @@ from shared.messages import (
     MAX_MESSAGE_BYTES,
     FacesDetected,
     FramesDecoded,
+    MomentsPicked,
     SegmentPlanned,
     SegmentSkipped,
     dump,
@@ -95,3 +96,29 @@ def test_what_is_no_message_of_ours_is_refused(payload: Any) -> None:
 def test_a_skipped_segment_passes_every_hop() -> None:
     assert isinstance(load_or_skipped(RECORDED[5], FramesDecoded), SegmentSkipped)
     assert isinstance(load_or_skipped(RECORDED[1], FramesDecoded), FramesDecoded)
+
+
+@pytest.mark.parametrize("key", ["../../etc/passwd", "work/../../x", "/etc/passwd", "a//b", "a/./b", "s3://b/k", ""])
+def test_keys_that_leave_the_store_are_refused(key: str) -> None:
+    with pytest.raises(ValidationError):
+        load({**RECORDED[6], "outcome_key": key}, MomentsPicked)
+    with pytest.raises(ValidationError):
+        load({**RECORDED[1], "frames": {"key": key, "n_frames": 1}}, FramesDecoded)
+
+
+@pytest.mark.parametrize("lesson_id", ["", "../../x", "a\0", "x" * 129, "\ud800"])
+def test_ids_that_no_lesson_has_are_refused(lesson_id: str) -> None:
+    with pytest.raises(ValidationError):
+        load({**RECORDED[0], "lesson_id": lesson_id}, SegmentPlanned)
+
+
+@pytest.mark.parametrize("offset", [float("nan"), float("inf")])
+def test_an_offset_is_a_number(offset: float) -> None:
+    with pytest.raises(ValidationError):
+        load({**RECORDED[0], "segment": {**SEGMENT, "pts_offset_seconds": offset}}, SegmentPlanned)
+
+
+def test_what_a_later_release_adds_further_inside_is_passed_over_too() -> None:
+    assert load({**RECORDED[0], "segment": {**SEGMENT, "later": 1}}, SegmentPlanned).segment.index == SEGMENT["index"]
+    later = {**RECORDED[1]["frames"], "later": 1}
+    assert load({**RECORDED[1], "frames": later}, FramesDecoded).frames.n_frames == 64
