@@ -9,7 +9,7 @@ from pathlib import Path
 from workers.training.places import DEFAULT_BASELINES, DEFAULT_DATA, DEFAULT_WEIGHTS, DEFAULT_WORK
 
 # How long the released weights were trained, one core each beside other work.
-MINUTES = {"detector": 70.0, "smile": 30.0, "age": 22.0, "shoulder": 20.0}
+MINUTES = {"detector": 70.0, "smile": 25.0, "age": 22.0, "shoulder": 20.0}
 # How often the average is scored on the validation split, exported if it is the best yet, and written into the checkpoint.
 CHECK_MINUTES = {"detector": 4.0, "smile": 2.0, "age": 2.0, "shoulder": 2.0}
 
