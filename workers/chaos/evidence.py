@@ -14,6 +14,8 @@ LESSONS = "SELECT lesson_id, state, reason, work_version, round FROM lesson"
 REELS = "SELECT lesson_id, work_version, frames FROM reel"
 EVENTS = "SELECT event_id, lesson_id, round, state FROM event"
 QUEUES = ("cpu", "gpu")
+# What the reconciler sends for itself; these messages name no lesson.
+OWN_TASKS = ("smilereel.cpu.reconcile", "smilereel.cpu.sweep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ def files_below(folder: Path) -> list[str]:
 def keys_without_expiry(client: Any, lesson_ids: set[str]) -> list[str]:
     """Keys that stay for ever and belong to nobody.
 
-    Owned are: kombu's bindings, the reconciler's `smilereel:epoch`, and messages that a killed worker took (`unacked*`), which kombu
-    hands out again in time, as long as their lesson has a row.
+    Owned are: kombu's bindings, the reconciler's `smilereel:epoch`, and messages in a queue or taken by a killed worker (`unacked`,
+    which kombu hands out again in time), as long as their lesson has a row or they are the reconciler's own, which name none.
     """
     found = []
     for key in client.scan_iter(count=1000):
@@ -87,15 +89,21 @@ def keys_without_expiry(client: Any, lesson_ids: set[str]) -> list[str]:
         if owned or client.ttl(key) >= 0:
             continue
         if name == "unacked":
-            strangers = [_lesson_of(value) for value in client.hvals(key)]
-            found += [f"unacked:{who}" for who in strangers if who not in lesson_ids]
+            messages = [json.loads(value)[0] for value in client.hvals(key)]
+        elif name in QUEUES:
+            messages = [json.loads(value) for value in client.lrange(key, 0, -1)]
+        else:
+            found.append(name)
             continue
-        found.append(name)
+        found += [f"{name}:{_lesson_of(message)}" for message in messages if not _is_owned(message, lesson_ids)]
     return found
 
 
-def _lesson_of(unacked: bytes) -> str | None:
-    message = json.loads(unacked)[0]
+def _is_owned(message: dict[str, Any], lesson_ids: set[str]) -> bool:
+    return message.get("headers", {}).get("task") in OWN_TASKS or _lesson_of(message) in lesson_ids
+
+
+def _lesson_of(message: dict[str, Any]) -> str | None:
     named: str | None = message.get("headers", {}).get("lesson_id")
     return named
 

@@ -49,10 +49,10 @@ def test_receipts_of_a_client_that_never_began_are_none(tmp_path: Path) -> None:
 
 
 class Valkey:
-    """Keys with their time to live and, for `unacked`, their messages."""
+    """Keys with their time to live and, for `unacked` and the queues, their messages."""
 
-    def __init__(self, keys: dict[str, int], unacked: list[Any] | None = None) -> None:
-        self._keys, self._unacked = keys, unacked or []
+    def __init__(self, keys: dict[str, int], unacked: list[Any] | None = None, queued: list[Any] | None = None) -> None:
+        self._keys, self._unacked, self._queued = keys, unacked or [], queued or []
 
     def scan_iter(self, count: int) -> list[bytes]:
         return [name.encode() for name in self._keys]
@@ -63,15 +63,25 @@ class Valkey:
     def hvals(self, key: bytes) -> list[bytes]:
         return [json.dumps(message).encode() for message in self._unacked]
 
+    def lrange(self, key: bytes, first: int, last: int) -> list[bytes]:
+        return [json.dumps(message).encode() for message in self._queued]
+
 
 def test_keys_that_stay_for_ever_are_told_apart() -> None:
-    client = Valkey({"_kombu.binding.cpu": -1, "smilereel:epoch": -1, "celery-task-meta-1": 3600, "cpu": -1, "leftover": -1})
-    assert keys_without_expiry(client, set()) == ["cpu", "leftover"]
+    client = Valkey({"_kombu.binding.cpu": -1, "smilereel:epoch": -1, "celery-task-meta-1": 3600, "leftover": -1})
+    assert keys_without_expiry(client, set()) == ["leftover"]
 
 
 def test_a_message_that_a_killed_worker_took_belongs_to_its_lesson() -> None:
     messages = [[{"headers": {"lesson_id": who}}, "", "cpu"] for who in ("known", "stranger")]
     assert keys_without_expiry(Valkey({"unacked": -1}, messages), {"known"}) == ["unacked:stranger"]
+
+
+def test_a_message_in_a_queue_belongs_to_its_lesson_or_to_the_reconciler() -> None:
+    named = [{"headers": {"lesson_id": who, "task": "smilereel.cpu.plan_lesson"}} for who in ("known", "stranger")]
+    nameless = [{"headers": {"task": "smilereel.cpu.sweep"}}, {"headers": {"task": "smilereel.cpu.plan_lesson"}}]
+    client = Valkey({"cpu": -1}, queued=[*named, *nameless])
+    assert keys_without_expiry(client, {"known"}) == ["cpu:stranger", "cpu:None"]
 
 
 @pytest.mark.parametrize("guard", ["lease", "unique_reel", "temporary_name", "reconciler"])
