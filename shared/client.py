@@ -36,13 +36,15 @@ def enqueue_lesson(lesson: Lesson | Mapping[str, Any] | str, *, settings: Settin
         LessonInvalid: the document cannot be accepted.
         ConsentMissing: `consent.process` is not given.
         LessonConflict: the id is taken by other content.
+        SchemaMissing: the database is not SQLite and `smilereel migrate` has not been run on it.
+        LedgerAway: the database cannot be reached, and so the lesson was not accepted.
     """
     lesson = lesson if isinstance(lesson, Lesson) else parse_lesson(lesson)
     if not lesson.consent.process:
         raise ConsentMissing(f"Lesson {lesson.lesson_id} may not be processed: consent.process is not true.")
     settings = settings or load_settings()
     with closing(open_ledger(settings.database_url)) as ledger:
-        ledger.create_schema()
+        ledger.prepare()
         created = ledger.accept(lesson)
         sent = send_lesson(ledger, lesson.lesson_id, settings)
         record = ledger.require(lesson.lesson_id)

@@ -21,7 +21,7 @@ from .errors import LessonConflict, ServiceError
 from .lesson import Lesson
 from .reel import Reel
 from .runs import StageRuns
-from .schema import ensure_schema
+from .schema import check, ensure_schema
 from .sending import Sending, is_spent
 from .standing import LessonRecord, standing_of
 from .states import OPEN, OPEN_STATES, LessonState, Move, ending
@@ -53,6 +53,17 @@ class Ledger:
     def create_schema(self) -> None:
         """Make what is not there yet, and bring what is older up to date. Raises what `ensure_schema` raises."""
         ensure_schema(self.database)
+
+    def prepare(self) -> None:
+        """Make ready for use: a file of SQLite gets its tables by itself, a server's tables are made by `smilereel migrate` alone.
+
+        Raises:
+            SchemaMissing: the server has no tables of this release.
+        """
+        if self.engine.dialect.name == "sqlite":
+            ensure_schema(self.database)
+        else:
+            check(self.database)
 
     def accept(self, lesson: Lesson) -> bool:
         """Write the lesson's row; whether it is new.

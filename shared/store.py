@@ -8,10 +8,14 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from .errors import SettingsInvalid
+from .settings import Settings
 from .stores.access import S3Access, bucket_and_prefix
 from .stores.folder import FolderStore
+from .stores.rules import OUTPUTS, WORK
 
 __all__ = [
+    "OUTPUTS",
+    "WORK",
     "FolderStore",
     "S3Access",
     "Store",
@@ -59,30 +63,7 @@ class Store(Protocol):
         """Remove what writers that died left half-written longer ago than this; how many there were."""
 
 
-class Secret(Protocol):
-    """A value that is shown only when asked for, such as pydantic's SecretStr."""
-
-    def get_secret_value(self) -> str: ...
-
-
-class StoreSettings(Protocol):
-    """Those of the settings that choose a store."""
-
-    @property
-    def store_url(self) -> str: ...
-    @property
-    def s3_endpoint(self) -> str: ...
-    @property
-    def s3_region(self) -> str: ...
-    @property
-    def s3_access_key_id(self) -> str: ...
-    @property
-    def s3_secret_access_key(self) -> Secret: ...
-    @property
-    def s3_allow_http(self) -> bool: ...
-
-
-def store_of(settings: StoreSettings) -> Store:
+def store_of(settings: Settings) -> Store:
     """The store that the settings name.
 
     Raises:
@@ -139,7 +120,7 @@ def work_key(lesson_id: str, work_version: str) -> str:
 
 def lesson_work_key(lesson_id: str) -> str:
     """Below this lies what any version of the pipeline made of a lesson on the way."""
-    return f"work/{lesson_id}"
+    return f"{WORK}/{lesson_id}"
 
 
 def output_key(lesson_id: str, work_version: str, name: str) -> str:
@@ -149,4 +130,4 @@ def output_key(lesson_id: str, work_version: str, name: str) -> str:
 
 def lesson_output_key(lesson_id: str) -> str:
     """Below this lie a lesson's outputs, version by version."""
-    return f"lessons/{lesson_id}"
+    return f"{OUTPUTS}/{lesson_id}"

@@ -136,13 +136,14 @@ def run_segment_stage(task: Task, payload: Any, kind: type[S], work: Callable[[D
             doors.ledger.runs.interrupted(*where)
         doors.rest(message.lesson_id, message.generation, task.name, error)
         raise StageFailed(f"Lesson {message.lesson_id} rests: {type(error).__name__}.") from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (told below)
         log.error("lesson %s segment %d: %s failed: %s", message.lesson_id, message.segment.index, stage, _where(error))  # noqa: TRY400
         if attempt >= doors.settings.segment_attempts:
             return _skip(doors, message, stage, "ours", f"{stage} failed: {type(error).__name__}")
         seconds = WAITS[task.name].before(attempt)
         doors.ledger.sending.renew(message.lesson_id, message.generation, seconds + lease)
-        raise task.retry(exc=error, countdown=seconds, max_retries=doors.settings.segment_attempts) from error
+        failed = StageFailed(f"Lesson {message.lesson_id} segment {message.segment.index}: {type(error).__name__}.")
+        raise task.retry(exc=failed, countdown=seconds, max_retries=doors.settings.segment_attempts, throw=False) from None
     return dump(result.model_copy(update={"generation": message.generation}))
 
 

@@ -29,7 +29,7 @@ EPOCH_KEY = "smilereel:epoch"
 MESSAGES_AT_ONCE = 500
 # So many ticks may pass before somebody else takes the duty over.
 DUTY_TICKS = 3
-FAR_BEHIND = (OperationalError, RedisError, OSError)
+REDIS_IS_AWAY = (OperationalError, RedisError, OSError)
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,7 @@ class Reconciler:
         Raises:
             LedgerAway: the database is; the next tick tries again.
         """
-        settings = self.settings
-        if not self.ledger.duties.hold(RECONCILER, self.holder, max(DUTY_TICKS * settings.reconcile_seconds, 2.0)):
+        if not self.ledger.duties.hold(RECONCILER, self.holder, max(DUTY_TICKS * self.settings.reconcile_seconds, 2.0)):
             return 0
         self._set_aside()
         return self._send()
@@ -67,7 +66,8 @@ class Reconciler:
         for lesson_id, reason in self.ledger.sending.spent(self.settings.lesson_attempts):
             text = f"sent {self.settings.lesson_attempts} times without any progress; last: {reason or 'its workers died or lost it'}"
             if self.ledger.finish(lesson_id, LessonState.QUARANTINED, text, most_attempts=self.settings.lesson_attempts):
-                log.error("lesson %s quarantined: %s", lesson_id, text)
+                # The reason may name a recording, so it stays in the ledger.
+                log.error("lesson %s quarantined; `smilereel quarantine` says why", lesson_id)
 
     def _send(self) -> int:
         try:
@@ -85,7 +85,7 @@ class Reconciler:
                     stalled = [lesson_id for lesson_id in stalled if lesson_id not in queued]
                     waiting = [lesson_id for lesson_id in waiting if lesson_id not in queued]
             sent = self._send_all([*stalled, *waiting], counted=not lost)
-        except FAR_BEHIND as error:
+        except REDIS_IS_AWAY as error:
             if not self._redis_away:
                 log.warning("Redis cannot be used (%s); lessons are sent again when it can", type(error).__name__)
             self._redis_away = True

@@ -5,16 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from shared.catalogue import (
-    ASSEMBLE_REEL,
-    CLASSIFY_FACES,
-    CROP_FACES,
-    DECODE_SEGMENT,
-    DETECT_FACES,
-    PICK_MOMENTS,
-    PLAN_LESSON,
-    PUBLISH_LESSON,
-)
+from shared.catalogue import LESSON_TASKS, SEGMENT_TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +29,6 @@ class Waits:
 SEGMENT = Waits(first_seconds=1.0, longest_seconds=30.0)
 LESSON = Waits(first_seconds=2.0, longest_seconds=120.0)
 
-WAITS = {
-    PLAN_LESSON: LESSON,
-    DECODE_SEGMENT: SEGMENT,
-    DETECT_FACES: SEGMENT,
-    CROP_FACES: SEGMENT,
-    CLASSIFY_FACES: SEGMENT,
-    PICK_MOMENTS: LESSON,
-    ASSEMBLE_REEL: LESSON,
-    PUBLISH_LESSON: LESSON,
-}
+WAITS = dict.fromkeys(SEGMENT_TASKS, SEGMENT) | dict.fromkeys(LESSON_TASKS, LESSON)
 # A store, a disk or a database that is away comes back some time: it is asked at this pace for as long as it takes.
 AWAY = Waits(first_seconds=4.0, longest_seconds=4.0)

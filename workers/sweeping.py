@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from shared.duties import RECONCILER
 from shared.ledger import Ledger, LessonState
-from shared.store import Store, lesson_output_key, lesson_work_key
-
-WORK, OUTPUTS = "work", "lessons"
+from shared.store import OUTPUTS, WORK, Store, lesson_output_key, lesson_work_key
 
 # A file that is being written is younger than this.
 TEMPORARY_SECONDS = 3600.0

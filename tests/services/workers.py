@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from workers.local.parts import worker_command
 
 
 @contextmanager
@@ -21,11 +22,9 @@ def a_worker(module: str, queue: str, redis_url: str, folder: Path, **settings: 
         "MEDIA_ROOT": folder,
     }
     environment = {f"SMILEREEL_{name}": str(value) for name, value in {**defaults, **settings}.items()}
-    command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-I", module, "-Q", queue, "-n", f"{queue}@test"]
-    options = ["--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
     with (folder / f"{queue}.log").open("wb") as log:
         worker = subprocess.Popen(
-            [*command, *options],
+            worker_command(queue, queue, modules=[module]),
             env={**os.environ, **environment, "C_FORCE_ROOT": "1"},
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,7 +42,7 @@ class Again(Exception):
 
 
 def a_task(name: str = DECODE) -> Any:
-    return SimpleNamespace(name=name, retry=lambda **_: Again())
+    return SimpleNamespace(name=name, retry=lambda **told: Again(told["exc"]))
 
 
 @pytest.fixture
@@ -119,9 +120,12 @@ def test_a_known_fault_skips_the_segment_at_once(doors: Doors, error: Exception,
 
 
 def test_an_unknown_fault_is_tried_again_and_then_skipped(doors: Doors) -> None:
-    work = failing(OSError("flaky"))
-    with pytest.raises(Again):
+    work = failing(OSError("masha-ivanova.mp4"))
+    with pytest.raises(Again) as again:
         run_segment_stage(a_task(), dump(PLANNED), SegmentPlanned, work)
+    shown = "".join(traceback.format_exception(again.value))
+    assert "Lesson lesson-1 segment 0: OSError" in shown
+    assert "masha" not in shown, "Celery's log, Flower and the result backend get to see it"
     assert resting_seconds(doors) > 1, "the lease covers the wait"
     skipped = load(run_segment_stage(a_task(), dump(PLANNED), SegmentPlanned, work), SegmentSkipped)
     assert (skipped.fault, skipped.reason) == ("ours", "decode_segment failed: OSError")

@@ -18,13 +18,15 @@ from typing import Any
 from shared.errors import ServiceError
 from workers import interruption
 from workers.chaos import guardian
-from workers.chaos.parts import Part, command_line, die_with_run, valkey_command, worker_command
+from workers.chaos.parts import Part, command_line, die_with_run
 from workers.chaos.places import Places
+from workers.local.parts import tasks_of, valkey_command, worker_command
 from workers.local.postgres import PostgresServer
 
 RESTART_SECONDS = 1.0
 START_SECONDS = 90.0
 STOP_SECONDS = 12.0
+_HOOKS = "workers.chaos.hooks"
 
 
 class Cluster:
@@ -49,10 +51,11 @@ class Cluster:
         self._guard = guard
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SMILEREEL_", "SMILECHAOS_", "CELERY_"))}
         self._environment = {**inherited, **environment, "TMPDIR": str(places.temporary)}
-        self.valkey = Part("valkey", "valkey", valkey_command(places))
-        self.workers = [
-            Part(f"{room}{n}", room, worker_command(room, n)) for room, count in workers.items() for n in range(count)
-        ]
+        # With a log of its writes on disk, as in real use.
+        valkey = valkey_command(places.socket, places.valkey, appendonly="yes", appendfsync="everysec")
+        self.valkey = Part("valkey", "valkey", valkey)
+        named = [(room, f"{room}{n}") for room, count in workers.items() for n in range(count)]
+        self.workers = [Part(name, room, worker_command(room, name, modules=[tasks_of(room), _HOOKS])) for room, name in named]
         self.clients: list[Part] = []
         self._server_back_at: float | None = None
 

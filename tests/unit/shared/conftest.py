@@ -14,7 +14,7 @@ from workers.local.postgres import PostgresServer
 
 __all__ = ["postgres_server"]
 
-BACKENDS = ["sqlite", "postgresql"]
+BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
 class Clock:
@@ -63,6 +63,13 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path}/bare.sqlite3"
         return
     with fresh_database(request.getfixturevalue("postgres_server")) as url:
+        yield url
+
+
+@pytest.fixture
+def bare_server_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A database without tables on a server."""
+    with fresh_database(postgres_server) as url:
         yield url
 
 

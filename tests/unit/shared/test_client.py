@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from shared.client import enqueue_lesson, lesson_status, plan_sender
-from shared.errors import ConsentMissing, LessonConflict, LessonInvalid
-from shared.ledger import LessonState
+from shared.errors import ConsentMissing, LessonConflict, LessonInvalid, SchemaMissing
+from shared.ledger import LessonState, open_ledger
 from shared.sending import Sent
 from shared.settings import Settings
 from tests.builders import lesson_document
@@ -34,6 +34,18 @@ def test_redis_being_away_neither_fails_nor_blocks(settings: Settings) -> None:
     assert (again.created, again.lesson_id) == (False, job.lesson_id)
     assert lesson_status("lesson-1", settings=settings) is LessonState.ACCEPTED
     assert lesson_status("nobody", settings=settings) is None
+
+
+@pytest.mark.postgresql
+def test_the_tables_of_a_server_are_made_by_nobody_but_migrate(settings: Settings, bare_server_url: str) -> None:
+    settings = settings.model_copy(update={"database_url": bare_server_url})
+    for _ in range(2):
+        with pytest.raises(SchemaMissing, match="run `smilereel migrate`"):
+            enqueue_lesson(lesson_document(), settings=settings)
+    ledger = open_ledger(bare_server_url)
+    ledger.create_schema()
+    ledger.close()
+    assert enqueue_lesson(lesson_document(), settings=settings).created
 
 
 def test_what_is_refused_at_the_door(settings: Settings) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from shared.errors import ObjectMissing, SettingsInvalid, StoreError
+from shared.settings import Settings
 from shared.store import FolderStore, S3Access, Store, open_store, store_of
 from shared.stores.rules import is_key
 from tests.services.s3 import S3Server, s3_server
@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield running
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.s3)])
 def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> NewStore:
     """Opens empty stores of one kind."""
     if request.param == "folder":
@@ -241,23 +241,21 @@ def test_an_access_that_cannot_work_is_refused_in_a_sentence(given: dict[str, st
     assert "hidden" not in str(raised.value)
 
 
-@dataclass
-class SomeSettings:
-    store_url: str
-    s3_endpoint: str = ""
-    s3_region: str = "us-east-1"
-    s3_access_key_id: str = ""
-    s3_secret_access_key: SecretStr = field(default_factory=lambda: SecretStr(""))
-    s3_allow_http: bool = False
-
-
+@pytest.mark.s3
 def test_the_settings_name_a_store(server: S3Server, tmp_path: Path) -> None:
-    opened = store_of(SomeSettings(f"file://{tmp_path}/with%20space"))
+    opened = store_of(Settings(store_url=f"file://{tmp_path}/with%20space"))
     assert isinstance(opened, FolderStore)
     assert opened.root == tmp_path / "with space"
     secret = SecretStr(server.secret_key)
     bucket = store_of(
-        SomeSettings(f"s3://{server.bucket}/", server.endpoint, "eu-x-1", server.access_key, secret, s3_allow_http=True)
+        Settings(
+            store_url=f"s3://{server.bucket}/",
+            s3_endpoint=server.endpoint,
+            s3_region="eu-x-1",
+            s3_access_key_id=server.access_key,
+            s3_secret_access_key=secret,
+            s3_allow_http=True,
+        )
     )
     bucket.put("settings/a", b"x")
     assert open_store(f"s3://{server.bucket}/settings", s3=server.access).get("a") == b"x"

@@ -19,6 +19,8 @@ from shared.store import S3Access, Store, open_store
 from tests.processes import wait_until
 from tests.services.s3 import S3Server, s3_server
 
+pytestmark = pytest.mark.s3
+
 Uses = dict[str, Callable[[], Any]]
 
 
