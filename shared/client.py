@@ -1,22 +1,48 @@
-"""What a lesson backend calls: light (no torch, OpenCV or numpy), synchronous, one import."""
+"""What a lesson backend calls: light (no torch, OpenCV or numpy), synchronous, safe for threads. `shared.aclient` is its twin for asyncio.
+
+Settings come from the environment, or from the caller. Faults of the caller are `InputError`s; `LedgerAway` says that the database
+cannot be reached and that the same call may succeed later; Redis being away is no fault, since the workers look for what was not sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
 
-from celery import Celery
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
-from .catalogue import LESSON_HEADER, PLAN_LESSON, ROUTES
-from .errors import ConsentMissing
+from .accepting import accept
+from .errors import ConsentMissing, LessonNotEnded, LessonUnknown, StoreError
 from .ledger import Ledger, LessonState, open_ledger
-from .lesson import Lesson, parse_lesson
-from .sending import Sent
+from .lesson import Consent, Lesson, parse_lesson
+from .progress import LessonStatus, status_of
+from .reels import PublishedReel, published
+from .sender import send_lesson
 from .settings import Settings, load_settings
+from .store import lesson_output_key, lesson_work_key, store_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = [
+    "Consent",
+    "Erasure",
+    "Job",
+    "LessonState",
+    "LessonStatus",
+    "PublishedReel",
+    "cancel",
+    "change_consent",
+    "enqueue_lesson",
+    "erase_lesson",
+    "erase_pupil",
+    "find_reel",
+    "lesson_status",
+    "reprocess",
+]
+
+BACKEND = "backend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +55,49 @@ class Job:
     sent: bool
 
 
-def enqueue_lesson(lesson: Lesson | Mapping[str, Any] | str, *, settings: Settings | None = None) -> Job:
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A receipt: whose data were erased, when, and what is left to be cleared by the workers within minutes.
+
+    `store_cleared` is False where the store could not be used from here; `pending` names the lessons of which messages may still be
+    under way: nobody processes them any more, and the next sweep takes them out.
+    """
+
+    subject: Literal["lesson", "pupil"]
+    subject_id: str
+    lesson_ids: tuple[str, ...]
+    erased_at: datetime
+    store_cleared: bool
+    pending: tuple[str, ...]
+
+
+def enqueue_lesson(
+    lesson: Lesson | Mapping[str, Any] | str, *, connection: Connection | None = None, settings: Settings | None = None
+) -> Job:
     """Accept a lesson: write its row, then tell the workers. Returns at once; the same lesson twice gives the same job.
+
+    Args:
+        lesson: the document, see `smilereel schema`.
+        connection: a connection of the backend's own to the ledger's database. The row is then part of its transaction: it comes with
+            its commit and goes with its rollback, and the workers find it within seconds after the commit.
+        settings: in place of the environment's.
 
     Raises:
         LessonInvalid: the document cannot be accepted.
         ConsentMissing: `consent.process` is not given.
         LessonConflict: the id is taken by other content.
+        LessonErased: a lesson of this id was erased.
         SchemaMissing: the database is not SQLite and `smilereel migrate` has not been run on it.
         LedgerAway: the database cannot be reached, and so the lesson was not accepted.
     """
     lesson = lesson if isinstance(lesson, Lesson) else parse_lesson(lesson)
     if not lesson.consent.process:
         raise ConsentMissing(f"Lesson {lesson.lesson_id} may not be processed: consent.process is not true.")
+    if connection is not None:
+        created = accept(connection, lesson, datetime.now(UTC))
+        return Job(lesson.lesson_id, LessonState.ACCEPTED, created, sent=False)
     settings = settings or load_settings()
-    with closing(open_ledger(settings.database_url)) as ledger:
+    with _ledger(settings) as ledger:
         ledger.prepare()
         created = ledger.accept(lesson)
         sent = send_lesson(ledger, lesson.lesson_id, settings)
@@ -51,55 +105,115 @@ def enqueue_lesson(lesson: Lesson | Mapping[str, Any] | str, *, settings: Settin
     return Job(lesson.lesson_id, record.state, created, sent)
 
 
-def send_lesson(ledger: Ledger, lesson_id: str, settings: Settings) -> bool:
-    """Tell the workers about a lesson, unless somebody has just done so or works on it; whether Redis took the message."""
-    lease, most = settings.lease_seconds, settings.lesson_attempts
-    taken = ledger.sending.take(lesson_id, lease_seconds=lease, most_attempts=most)
-    if taken is None:
-        return False
-    with plan_sender(settings.redis_url) as send:
-        if send(taken):
-            return True
-    ledger.sending.not_sent(taken)
-    return False
+def lesson_status(lesson_id: str, *, settings: Settings | None = None) -> LessonStatus | None:
+    """Where the lesson stands, None for an unknown id."""
+    with _ledger(settings) as ledger:
+        record = ledger.read(lesson_id)
+        if record is None:
+            return None
+        return status_of(record, ledger.runs.progress(lesson_id, record.work_version or ""))
+
+
+def find_reel(
+    lesson_id: str, *, purpose: Literal["reel", "email"] = "reel", settings: Settings | None = None
+) -> PublishedReel | None:
+    """The lesson's reel if there is one and it may be shown now: the family agrees, and somebody approved it where that is asked for.
+
+    Args:
+        lesson_id: which; an unknown one has no reel.
+        purpose: "email" asks for the consent to send it as well.
+        settings: in place of the environment's.
+    """
+    settings = settings or load_settings()
+    with _ledger(settings) as ledger:
+        found = ledger.told.reel(lesson_id)
+    if found is None or not getattr(found.consent, purpose):
+        return None
+    return published(lesson_id, found, settings)
+
+
+def reprocess(lesson_id: str, *, settings: Settings | None = None) -> Job:
+    """Process an ended lesson from the beginning, as a new version; its reel stays until the new one is there.
+
+    Raises:
+        LessonUnknown: no lesson has this id.
+        LessonNotEnded: it is still in work.
+        ConsentMissing: the family has withdrawn `consent.process`.
+    """
+    settings = settings or load_settings()
+    with _ledger(settings) as ledger:
+        opened = ledger.reopen(lesson_id, anew=True)
+        record = _known(ledger, lesson_id)
+        if not opened and not record.consent.process:
+            raise ConsentMissing(f"Lesson {lesson_id} may not be processed: consent.process was withdrawn.")
+        if not opened:
+            raise LessonNotEnded(f"Lesson {lesson_id} is {record.state}; wait for its end, or cancel it first.")
+        sent = send_lesson(ledger, lesson_id, settings)
+        return Job(lesson_id, ledger.require(lesson_id).state, created=False, sent=sent)
+
+
+def cancel(lesson_id: str, *, settings: Settings | None = None) -> bool:
+    """Stop the lesson: what waits is dropped, what runs stops at the next segment. False where it had ended before.
+
+    Raises:
+        LessonUnknown: no lesson has this id.
+    """
+    with _ledger(settings) as ledger:
+        cancelled = ledger.cancel(lesson_id)
+        _known(ledger, lesson_id)
+        return cancelled
+
+
+def change_consent(lesson_id: str, consent: Consent, *, actor: str = BACKEND, settings: Settings | None = None) -> None:
+    """The family agrees to this from now on. Without `process` the lesson stops and its data go; without `reel` its reel goes.
+
+    Raises:
+        LessonUnknown: no lesson has this id.
+    """
+    with _ledger(settings) as ledger:
+        ledger.rights.change_consent(lesson_id, consent, actor)
+
+
+def erase_lesson(lesson_id: str, *, actor: str = BACKEND, settings: Settings | None = None) -> Erasure:
+    """Forget the lesson, wherever it stands: rows, files, and what is under way. Its id is not accepted again.
+
+    Raises:
+        LessonUnknown: no lesson has this id.
+    """
+    settings = settings or load_settings()
+    with _ledger(settings) as ledger:
+        ledger.rights.erase(lesson_id, actor)
+    return _receipt("lesson", lesson_id, [lesson_id], settings)
+
+
+def erase_pupil(pupil_id: str, *, actor: str = BACKEND, settings: Settings | None = None) -> Erasure:
+    """The same for all lessons of a pupil; for an unknown pupil the receipt names none."""
+    settings = settings or load_settings()
+    with _ledger(settings) as ledger:
+        lesson_ids = ledger.rights.erase_pupil(pupil_id, actor)
+    return _receipt("pupil", pupil_id, lesson_ids, settings)
+
+
+def _receipt(subject: Literal["lesson", "pupil"], subject_id: str, lesson_ids: list[str], settings: Settings) -> Erasure:
+    cleared = True
+    try:
+        store = store_of(settings)
+        for lesson_id in lesson_ids:
+            store.delete(lesson_work_key(lesson_id))
+            store.delete(lesson_output_key(lesson_id))
+    except (StoreError, ModuleNotFoundError):  # the backend need not reach the store: the sweep does
+        cleared = False
+    return Erasure(subject, subject_id, tuple(lesson_ids), datetime.now(UTC), cleared, tuple(lesson_ids))
+
+
+def _known(ledger: Ledger, lesson_id: str) -> Any:
+    record = ledger.read(lesson_id)
+    if record is None:
+        raise LessonUnknown(f"The ledger knows no lesson {lesson_id}.")
+    return record
 
 
 @contextmanager
-def plan_sender(redis_url: str) -> Iterator[Callable[[Sent], bool]]:
-    """A function that sends a lesson's first message and says whether Redis took it; it waits at most about a second."""
-    app = Celery("smilereel-client", broker=redis_url, set_as_current=False)
-    app.conf.update(
-        task_routes=ROUTES,
-        broker_transport_options={
-            "socket_timeout": 0.8,
-            "socket_connect_timeout": 0.8,
-            # Without these kombu sleeps two seconds and tries again: the reconciler's job, not the caller's.
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0,
-        },
-    )
-
-    def send(sent: Sent) -> bool:
-        with suppress(OperationalError, RedisError, OSError):
-            app.send_task(
-                PLAN_LESSON,
-                args=[sent.lesson_id],
-                kwargs={"generation": sent.generation},
-                headers={LESSON_HEADER: sent.lesson_id},
-                ignore_result=True,
-                retry=False,
-                connection=connection,
-            )
-            return True
-        return False
-
-    with app.connection_for_write(redis_url) as connection:
-        yield send
-
-
-def lesson_status(lesson_id: str, *, settings: Settings | None = None) -> LessonState | None:
-    """Where the lesson stands, None for an unknown id."""
+def _ledger(settings: Settings | None) -> Iterator[Ledger]:
     with closing(open_ledger((settings or load_settings()).database_url)) as ledger:
-        record = ledger.read(lesson_id)
-    return record.state if record else None
+        yield ledger

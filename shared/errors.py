@@ -4,6 +4,9 @@
     ├── InputError            the lesson or its files are at fault: tell the sender, do not retry (exit 2)
     │   ├── LessonInvalid       the lesson's document cannot be accepted
     │   ├── LessonConflict      the same lesson_id came with other content
+    │   ├── LessonErased        a lesson of this id was erased
+    │   ├── LessonUnknown       no lesson has this id
+    │   ├── LessonNotEnded      it is still being processed
     │   ├── ConsentMissing      nobody agreed to this processing
     │   ├── RecordingUnreadable a media file cannot be decoded
     │   ├── NoCommonTime        the two cameras were never on together
@@ -54,6 +57,18 @@ class LessonInvalid(InputError):
 
 class LessonConflict(InputError):
     """The same lesson_id was handed in before with other content."""
+
+
+class LessonErased(InputError):
+    """A lesson of this id was erased and does not come back."""
+
+
+class LessonUnknown(InputError):
+    """No lesson has this id."""
+
+
+class LessonNotEnded(InputError):
+    """The lesson is still being processed."""
 
 
 class ConsentMissing(InputError):

@@ -12,11 +12,14 @@ from pathlib import Path
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, func, insert, inspect, select, text
 
+from . import told_tables  # noqa: F401  (its tables belong to the metadata)
+from .audit import protect
 from .database import Database, explained
 from .errors import SchemaMissing
 from .tables import Base
+from .views import drop_views, make_views
 
-SCHEMA_HEAD = "0002"
+SCHEMA_HEAD = "0003"
 MIGRATIONS = Path(__file__).with_name("migrations")
 # Tables that were made before there were migrations say no version.
 _FIRST = "0001"
@@ -79,6 +82,8 @@ def upgrade(database: Database) -> str | None:
     with _alone(database) as connection:
         found = _version(connection)
         _refuse_newer(found)
+        if found != SCHEMA_HEAD:
+            drop_views(connection)
         if found is None:
             Base.metadata.create_all(connection)
             _stamp(connection, SCHEMA_HEAD)
@@ -86,6 +91,9 @@ def upgrade(database: Database) -> str | None:
             if not inspect(connection).has_table(_VERSIONS.name):
                 _stamp(connection, found)
             migrate(connection, SCHEMA_HEAD)
+        if found != SCHEMA_HEAD:
+            protect(connection)
+            make_views(connection)
         return found
 
 

@@ -66,6 +66,23 @@ class Settings(BaseSettings):
     detector_batch: int = Field(8, ge=1, le=512, description="Frames that go through the detector at once.")
     classifier_batch: int = Field(64, ge=1, le=4096, description="Faces that go through the classifiers at once.")
 
+    reel_approval: bool = Field(False, description="A reel is found by nobody before a person has approved it.")
+    reel_base_url: str = Field("", description="Address before a reel's key in the store, where something serves them.")
+    reel_address_seconds: float = Field(
+        7 * 86400.0, gt=0, le=7 * 86400, description="How long a signed address of a reel is good, on S3; no longer than a week."
+    )
+    webhook_url: str = Field("", description="https address that is told of each lesson's end; empty: none.")
+    webhook_secrets: tuple[SecretStr, ...] = Field(
+        (), description='Keys that sign it, as JSON, like ["whsec_…"]; the newest first, older ones while they are rotated.'
+    )
+    webhook_private: bool = Field(False, description="The webhook may lie at a private address.")
+    webhook_attempts: int = Field(12, ge=1, le=100, description="Tries of a webhook before it is given up.")
+    retention_scores_days: float = Field(
+        90.0, ge=0, description="Seconds of lessons are kept for analysts this long; 0: for ever."
+    )
+    retention_reel_days: float = Field(365.0, ge=0, description="Reels and lesson records are kept this long; 0: for ever.")
+    retention_ledger_days: float = Field(0.0, ge=0, description="Ended lessons stay in the ledger this long; 0: for ever.")
+
     mood_analytics: bool = Field(False, description="Write lessons' smile scores out; off, they are deleted after picking.")
 
     disconnect_tolerance_seconds: float = Field(
@@ -92,6 +109,13 @@ class Settings(BaseSettings):
     min_p_child_in_reel: float = Field(0.7, ge=0, le=1, description="A moment's face is a child's at least this surely.")
     max_p_parent_shoulder: float = Field(0.5, ge=0, le=1, description="Above, somebody sits beside the child: no moment.")
     min_face_side: int = Field(36, ge=8, description="Smallest face of a moment, in pixels of the stored frame.")
+
+    smtp_url: str = Field(
+        "smtp://127.0.0.1:25", description="Where e-mails are handed in: smtp+starttls:// (587), smtps:// (465) or smtp:// (25)."
+    )
+    smtp_ca_file: Path | None = Field(None, description="Certificates of the mail server's authority, instead of the system's.")
+    smtp_timeout_seconds: float = Field(30.0, gt=0, le=600, description="A mail server that is silent for longer is given up.")
+    mail_from: str = Field("", description="Who sends the e-mails: address or Name <address>.")
 
 
 def describe(settings: Settings) -> list[tuple[str, object, str, str]]:

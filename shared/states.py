@@ -5,9 +5,11 @@
     client ─────> accepted ──ADMIT: plan──> processing ──PUBLISH: publish──────────> done | no_reel ──────────────┤
                        │                        │                                                                 │
                        ├────────────────────────┴── REFUSE: a stage, the input is at fault ──────> refused ───────┤
-                       └────────────────────────┴── SET_ASIDE: after K attempts, or hopeless ────> quarantined ───┘
+                       ├────────────────────────┴── SET_ASIDE: after K attempts, or hopeless ────> quarantined ───┤
+                       └────────────────────────┴── CANCEL: the backend ─────────────────────────> cancelled ─────┘
+                                                    WITHDRAW: the family, from any state ────────> cancelled
 
-`accepted` waits for a place, `processing` has one; the other four are ends. Each move is one transaction that checks the state it
+`accepted` waits for a place, `processing` has one; the other five are ends. Each move is one transaction that checks the state it
 leaves; a move of an earlier sending than the newest one is refused likewise.
 """
 
@@ -26,6 +28,7 @@ class LessonState(StrEnum):
     NO_REEL = "no_reel"
     REFUSED = "refused"
     QUARANTINED = "quarantined"
+    CANCELLED = "cancelled"
 
     @property
     def final(self) -> bool:
@@ -57,9 +60,13 @@ REFUSE = Move("refuse", OPEN_STATES, frozenset({LessonState.REFUSED}), "any stag
 SET_ASIDE = Move(
     "set_aside", OPEN_STATES, frozenset({LessonState.QUARANTINED}), "the reconciler after K attempts, a stage that cannot go on"
 )
+CANCEL = Move("cancel", OPEN_STATES, frozenset({LessonState.CANCELLED}), "the backend")
+WITHDRAW = Move(
+    "withdraw", frozenset(LessonState), frozenset({LessonState.CANCELLED}), "the family, by withdrawing `consent.process`"
+)
 OPEN = Move("open", ENDS, frozenset({LessonState.ACCEPTED}), "an operator, the backend, a run with other files or settings")
 
-MOVES = (ADMIT, PUBLISH, REFUSE, SET_ASIDE, OPEN)
+MOVES = (ADMIT, PUBLISH, REFUSE, SET_ASIDE, CANCEL, WITHDRAW, OPEN)
 
 
 def ending(state: LessonState) -> Move:
@@ -68,7 +75,7 @@ def ending(state: LessonState) -> Move:
     Raises:
         ValueError: it is no end.
     """
-    for move in (PUBLISH, REFUSE, SET_ASIDE):
+    for move in (PUBLISH, REFUSE, SET_ASIDE, CANCEL):
         if state in move.enters:
             return move
     raise ValueError(f"{state} is no end")

@@ -59,6 +59,9 @@ class Store(Protocol):
     def bytes_used(self, prefix: str) -> int:
         """Bytes of all objects below this key, or of the whole store for an empty prefix; 0 where nothing is."""
 
+    def address(self, key: str, seconds: float) -> str:
+        """Where whoever may not read the store fetches this object: signed, and good for so many seconds, where the store is S3."""
+
     def sweep_temporaries(self, older_than_seconds: float) -> int:
         """Remove what writers that died left half-written longer ago than this; how many there were."""
 

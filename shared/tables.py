@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -43,13 +44,20 @@ class LessonRow(Base):
 
     `generation` counts how often it was sent: messages of an earlier one are dropped. `attempts` counts the sendings since the
     last progress. `lease_until` is the time up to which somebody works on it, or up to which it rests after a failure; once it
-    has passed, the reconciler sends it again. `round` counts how often it was opened: each round ends with one event.
+    has passed, the reconciler sends it again. `round` counts how often it was opened: each round ends with one event. `revision`
+    counts how often it was to be processed anew. The document says what the family agreed to when the lesson was handed in, the
+    columns `consent_*` what it agrees to now.
     """
 
     __tablename__ = "lesson"
-    __table_args__ = (Index("ix_lesson_state_lease_until", "state", "lease_until"),)
+    __table_args__ = (
+        Index("ix_lesson_state_lease_until", "state", "lease_until"),
+        Index("ix_lesson_pupil_id", "pupil_id"),
+        Index("ix_lesson_created_at", "created_at"),
+    )
 
     lesson_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    pupil_id: Mapped[str | None] = mapped_column(String(128))
     content_sha256: Mapped[str] = mapped_column(String(64))
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(16))
@@ -61,6 +69,14 @@ class LessonRow(Base):
     attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    consent_process: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    consent_reel: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    consent_email: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    consent_analytics: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    consent_training: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    revision: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -93,13 +109,19 @@ class ReelRow(Base):
     height: Mapped[int] = mapped_column(Integer)
     bytes: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    approved_by: Mapped[str | None] = mapped_column(String(128))
 
 
 class EventRow(Base):
-    """A lesson has come to an end: what is told to others, once a round whatever happens, under its own id."""
+    """A lesson has come to an end: what is told to others, once a round whatever happens, under its own id.
+
+    `delivery` says whether the backend's webhook has it (`shared/deliveries.py`), `deliver_at` when it is to be tried next, or until
+    when somebody is trying.
+    """
 
     __tablename__ = "event"
-    __table_args__ = (UniqueConstraint("lesson_id", "round"),)
+    __table_args__ = (UniqueConstraint("lesson_id", "round"), Index("ix_event_delivery_deliver_at", "delivery", "deliver_at"))
 
     event_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     lesson_id: Mapped[str] = mapped_column(ForeignKey("lesson.lesson_id", ondelete="CASCADE"))
@@ -107,6 +129,11 @@ class EventRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     work_version: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    delivery: Mapped[str] = mapped_column(String(16), default="pending", server_default="pending")
+    delivery_attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    deliver_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    delivery_fault: Mapped[str | None] = mapped_column(String(200))
 
 
 class DutyRow(Base):

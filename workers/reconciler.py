@@ -19,9 +19,9 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared.catalogue import CPU_QUEUE, GPU_QUEUE, LESSON_HEADER, SWEEP
-from shared.client import plan_sender
 from shared.duties import RECONCILER
 from shared.ledger import Ledger, LessonState
+from shared.sender import plan_sender
 from shared.settings import Settings
 
 # Lives as long as what Redis holds: where it is missing, all messages are gone with it.

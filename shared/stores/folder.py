@@ -59,6 +59,9 @@ class FolderStore:
         if self.root.exists() and not self.root.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
+    def address(self, key: str, seconds: float) -> str:  # noqa: ARG002  (a file's address does not end)
+        return self._path(key).absolute().as_uri()
+
     def delete(self, prefix: str) -> None:
         # A link itself may be removed: nothing behind it is touched.
         path = self._path(prefix, link_allowed=True)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from obstore import sign
 from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
@@ -81,6 +82,11 @@ class S3Store:
         except ObjectMissing:
             return False
         return True
+
+    def address(self, key: str, seconds: float) -> str:
+        checked_key(key)
+        with self._told("sign", key):
+            return str(sign(self._bucket, "GET", key, timedelta(seconds=seconds)))
 
     def delete(self, prefix: str) -> None:
         checked_key(prefix)

@@ -85,7 +85,7 @@ def test_messages_of_an_older_and_of_a_newer_release_are_worked_on(tmp_path: Pat
             a_worker("workers.gpu.tasks", GPU_QUEUE, valkey.url, tmp_path, **common),
         ):
             ended = wait_until(lambda: all(record.state.final for record in ledger.find()), 120)
-    states = {record.lesson.lesson_id: (str(record.state), record.generation) for record in ledger.find()}
+    states = {record.lesson_id: (str(record.state), record.generation) for record in ledger.find()}
     ledger.close()
     assert ended, (tmp_path / "cpu.log").read_text()[-3000:]
     assert states == {"older": ("done", 1), "newer": ("done", 1)}

@@ -12,9 +12,10 @@ import pytest
 from celery import Celery
 
 from shared.catalogue import CPU_QUEUE, LESSON_HEADER
-from shared.client import enqueue_lesson, send_lesson
+from shared.client import enqueue_lesson
 from shared.duties import RECONCILER
 from shared.ledger import Ledger, LessonState, open_ledger
+from shared.sender import send_lesson
 from shared.settings import Settings
 from shared.store import FolderStore
 from tests.builders import lesson_document

@@ -20,7 +20,7 @@ from workers.local.postgres import PostgresServer
 
 LEASE_SECONDS = 3.0
 # Time runs faster than in the shipped settings, so that a run of a minute holds many leases.
-FAST = {"lease_seconds": LEASE_SECONDS, "reconcile_seconds": 0.5, "sweep_seconds": 2}
+FAST = {"lease_seconds": LEASE_SECONDS, "reconcile_seconds": 0.2, "sweep_seconds": 2}
 SMALL = {
     "lessons_in_work": 10,
     "segment_seconds": 5,

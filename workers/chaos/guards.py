@@ -33,21 +33,21 @@ def take_away() -> None:
 
 def _no_lease() -> None:
     """Whatever is open counts as left alone: each tick sends it again."""
-    from shared import ledger, sending
+    from shared import moves, sending
 
     def unleased(_now: object) -> ColumnElement[bool]:
         return true()
 
     sending._unleased = unleased  # type: ignore[assignment]
-    vars(ledger)["is_spent"] = lambda row, most_attempts, _now: row.attempts >= most_attempts
+    vars(moves)["is_spent"] = lambda row, most_attempts, _now: row.attempts >= most_attempts
 
 
 def _no_unique_reel() -> None:
     """Nobody asks whether a lesson has ended or was sent anew; its end is a new row each time."""
-    from shared import ledger, runs
+    from shared import moves, runs
     from shared.tables import LessonRow, StageRunRow
 
-    def move(self: ledger.Ledger, session: Any, lesson_id: str, _move: object, state: str, _generation: int) -> LessonRow | None:
+    def move(self: moves.Moves, session: Any, lesson_id: str, _move: object, state: str, _generation: int) -> LessonRow | None:
         row: LessonRow | None = session.get(LessonRow, lesson_id)
         if row is not None:
             row.state, row.updated_at = state, self.database.now(session)
@@ -66,8 +66,8 @@ def _no_unique_reel() -> None:
             session.add(row)
             return row.attempts
 
-    ledger.Ledger._move = move  # type: ignore[assignment]
-    ledger.event_id = lambda *_: str(uuid4())
+    moves.Moves._move = move  # type: ignore[assignment]
+    moves.event_id = lambda *_: str(uuid4())
     runs.StageRuns.started = started  # type: ignore[method-assign]
 
 

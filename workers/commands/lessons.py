@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
         counts = ledger.count()
     for record in records:
         shown = {
-            "lesson_id": record.lesson.lesson_id,
+            "lesson_id": record.lesson_id,
             "state": str(record.state),
             "attempts": record.attempts,
             "sent": record.generation,

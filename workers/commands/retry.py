@@ -15,10 +15,10 @@ def main(args: argparse.Namespace) -> int:
     """Open them and tell the workers; 2 if one of them is unknown or has not ended."""
     from contextlib import closing
 
-    from shared.client import send_lesson
     from shared.errors import InputError, LessonInvalid
     from shared.ledger import open_ledger
     from shared.schema import check
+    from shared.sender import send_lesson
     from shared.settings import load_settings
     from shared.states import LessonState
 
@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> int:
         check(ledger.database)
         # A lesson that is named twice is opened once, and is then no longer one that has ended.
         ids = list(dict.fromkeys(args.lessons)) or [
-            record.lesson.lesson_id for record in ledger.find([LessonState.QUARANTINED], limit=1_000_000)
+            record.lesson_id for record in ledger.find([LessonState.QUARANTINED], limit=1_000_000)
         ]
         for lesson_id in ids:
             if ledger.reopen(lesson_id):

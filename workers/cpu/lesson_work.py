@@ -22,6 +22,7 @@ from workers.cpu.publish import lesson_json, seconds_csv
 from workers.cpu.readings import read_segment, skipped_seconds
 from workers.cpu.rules import deciding_settings, exposure, pick_rules, plan_limits, source_rules
 from workers.cpu.shots import take_shots
+from workers.cpu.telling import lesson_told, second_rows
 from workers.cpu.tracks import join_p_child
 from workers.doors import Doors
 from workers.packs import unpack_crops
@@ -45,8 +46,9 @@ def plan(doors: Doors, lesson_id: str, generation: int = 0) -> Planned | None:
     places, lease = settings.lessons_in_work, settings.lease_seconds
     if not doors.ledger.admit(lesson_id, generation, places=places, lease_seconds=lease, full=full):
         return None
-    lesson = doors.ledger.require(lesson_id).lesson
-    work_version = version_of(lesson, source_rules(settings), deciding_settings(settings))
+    record = doors.ledger.require(lesson_id)
+    lesson = record.lesson
+    work_version = version_of(lesson, source_rules(settings), deciding_settings(settings, record.revision))
     if doors.store.exists(_plan_key(lesson_id, work_version)):
         made = _plan(doors, lesson_id, work_version)
     else:
@@ -146,8 +148,11 @@ def publish(doors: Doors, message: ReelAssembled) -> None:
         reel = Reel.model_validate_json(doors.store.get(message.reel_key)) if message.reel_key else None
         stages = doors.ledger.runs.progress(lesson_id, work_version)
         record = lesson_json(made, outcome, reel, stages, readings.skipped, shown, readings.shoulder_ranges)
-        doors.store.put(output_key(lesson_id, work_version, "seconds.csv"), seconds_csv(made, readings.frames, shown))
+        seconds = second_rows(made, readings.frames, shown)
+        doors.store.put(output_key(lesson_id, work_version, "seconds.csv"), seconds_csv(made, seconds))
         doors.store.put(output_key(lesson_id, work_version, "lesson.json"), record)
+        told = lesson_told(made, seconds, readings.shoulder_ranges)
+        doors.ledger.told.write(lesson_id, told, generation=message.generation)
         timed.items = 1
     state = LessonState.DONE if reel else LessonState.NO_REEL
     reason = str(outcome.reason) if outcome.reason else None

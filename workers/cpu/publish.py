@@ -6,14 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from shared.catalogue import STAGES
 from shared.lesson import at_second, is_nominal
-from shared.records import FrameReading, LessonPlan, Outcome, ShoulderRange, Skipped, StageProgress, to_iso
+from shared.records import LessonPlan, Outcome, ShoulderRange, Skipped, StageProgress, to_iso
 from shared.reel import Reel
+from shared.told import Second
 
-from .pick import subject_face
+from .telling import Exposure
 
 SCHEMA_VERSION = 1
 SECONDS_COLUMNS = (
@@ -29,14 +29,6 @@ SECONDS_COLUMNS = (
     "p_adult_face",
     "p_parent_shoulder",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """What may be written out, and from where on a face is a child's."""
-
-    mood_analytics: bool
-    min_p_child: float
 
 
 def lesson_json(
@@ -83,35 +75,26 @@ def lesson_json(
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def seconds_csv(plan: LessonPlan, readings: Sequence[FrameReading], exposure: Exposure) -> bytes:
+def seconds_csv(plan: LessonPlan, seconds: Sequence[Second]) -> bytes:
     """A row for each second of the lesson.
 
     `faces` is 0 where a frame was looked at and held none; a cell is empty where no frame was looked at or no face is there for
     a probability to speak of. `p_child` and `p_smile` speak of the subject's face, `p_adult_face` of the most adult one.
     """
-    by_second = {reading.frame.second: reading for reading in readings}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(SECONDS_COLUMNS)
-    for second in range(plan.n_seconds):
-        # Without a recording of the teacher nobody knows.
-        teacher_on = int(plan.teacher_on[second]) if plan.bounded_by == "both" else ""
-        start = [second, to_iso(at_second(plan.starts_at, second)), int(plan.student_on[second]), teacher_on]
-        reading = by_second.get(second)
-        writer.writerow([*start, *(_cells(plan, reading, exposure) if reading else [""] * 7)])
+    for row in seconds:
+        counts = (row.faces, row.child_faces, row.adult_faces)
+        probabilities = (row.p_smile, row.p_child, row.p_adult_face, row.p_parent_shoulder)
+        writer.writerow(
+            [
+                row.second,
+                to_iso(at_second(plan.starts_at, row.second)),
+                int(row.student_on),
+                "" if row.teacher_on is None else int(row.teacher_on),
+                *("" if count is None else count for count in counts),
+                *("" if p is None else f"{p:.4f}" for p in probabilities),
+            ]
+        )
     return text.getvalue().encode()
-
-
-def _cells(plan: LessonPlan, reading: FrameReading, exposure: Exposure) -> list[str]:
-    n_child = sum(face.p_child >= exposure.min_p_child for face in reading.faces)
-    counts = [str(len(reading.faces)), str(n_child), str(len(reading.faces) - n_child)]
-    face = subject_face(reading, plan.subject)
-    if face is None:
-        return [*counts, "", "", "", _p(reading.p_parent_shoulder)]
-    p_adult_face = max(1.0 - other.p_child for other in reading.faces)
-    p_smile = _p(face.p_smile) if exposure.mood_analytics and face.p_smile is not None else ""
-    return [*counts, p_smile, _p(face.p_child), _p(p_adult_face), _p(reading.p_parent_shoulder)]
-
-
-def _p(probability: float) -> str:
-    return f"{probability:.4f}"

@@ -8,45 +8,42 @@ from .fetch import SourceRules
 from .limits import MediaLimits
 from .pick import PickRules
 from .plan import PlanLimits
-from .publish import Exposure
+from .telling import Exposure
 
-# Where things run and how fast: another value gives the same lesson.
-_INDIFFERENT = {
-    "redis_url",
-    "database_url",
-    "store_url",
-    "s3_endpoint",
-    "s3_region",
-    "s3_access_key_id",
-    "s3_secret_access_key",
-    "s3_allow_http",
-    "media_root",
-    "device",
-    "torch_threads",
-    "detector_batch",
-    "classifier_batch",
-    "decode_threads",
-    "segment_attempts",
-    "lesson_attempts",
-    "lease_seconds",
-    "lessons_in_work",
-    "store_max_bytes",
-    "reconcile_seconds",
-    "reconcile_in_worker",
-    "sweep_seconds",
-    "shutdown_grace_seconds",
-    "media_ca_file",
-    "scratch_folder",
-    "fetch_seconds",
-    "media_max_cpu_seconds",
-    "cpu_child_memory_bytes",
-    "poison",
+# What is not named here (where things run, how fast, who is told) gives the same lesson at any value.
+_DECIDING = {
+    "media_hosts",
+    "media_private_hosts",
+    "media_max_bytes",
+    "media_max_pixels",
+    "media_max_seconds",
+    "media_max_packets",
+    "models",
+    "mood_analytics",
+    "disconnect_tolerance_seconds",
+    "min_lesson_seconds",
+    "max_lesson_seconds",
+    "segment_seconds",
+    "frame_longest_side",
+    "frame_jpeg_quality",
+    "reel_frames",
+    "reel_side",
+    "reel_max_bytes",
+    "reel_frame_seconds",
+    "reel_loops",
+    "reel_spread_seconds",
+    "min_p_smile",
+    "min_p_child",
+    "min_p_child_in_reel",
+    "max_p_parent_shoulder",
+    "min_face_side",
 }
 
 
-def deciding_settings(settings: Settings) -> dict[str, object]:
-    """The settings that decide what comes out."""
-    return settings.model_dump(mode="json", exclude=_INDIFFERENT)
+def deciding_settings(settings: Settings, revision: int = 1) -> dict[str, object]:
+    """The settings that decide what comes out; a lesson that is processed anew has another revision, and so another version."""
+    chosen = settings.model_dump(mode="json", include=_DECIDING)
+    return chosen if revision == 1 else {**chosen, "revision": revision}
 
 
 def plan_limits(settings: Settings) -> PlanLimits:

@@ -161,27 +161,27 @@ def _process(runtime: EmbeddedRuntime, ledger: Ledger, lesson: Lesson, watcher: 
 
 def _sweep_superseded(store: Store, record: LessonRecord) -> None:
     """Outputs of other settings or files; they may hold smile scores that the present settings do not allow."""
-    current = output_key(record.lesson.lesson_id, record.work_version or "", "")
-    for key in list(store.keys(lesson_output_key(record.lesson.lesson_id))):
+    current = output_key(record.lesson_id, record.work_version or "", "")
+    for key in list(store.keys(lesson_output_key(record.lesson_id))):
         if not key.startswith(current):
             store.delete(key)
 
 
 def _raise_fault(record: LessonRecord) -> None:
-    reason = record.reason or f"Lesson {record.lesson.lesson_id} ended as {record.state}."
+    reason = record.reason or f"Lesson {record.lesson_id} ended as {record.state}."
     if record.state is LessonState.REFUSED:
         raise InputError(reason)
     if record.state is LessonState.QUARANTINED:
         raise ServiceError(reason)
     if not record.state.final:
-        raise WorkerLost(f"Lesson {record.lesson.lesson_id} was left unfinished; start the command again.")
+        raise WorkerLost(f"Lesson {record.lesson_id} was left unfinished; start the command again.")
 
 
 def _copy_outputs(store: Store, record: LessonRecord, out: Path) -> None:
     """Whole files or none; what an earlier run left and this one has not is removed."""
     try:
         for name in OUTPUT_NAMES:
-            key = output_key(record.lesson.lesson_id, record.work_version or "", name)
+            key = output_key(record.lesson_id, record.work_version or "", name)
             target = out / name
             if not store.exists(key):
                 target.unlink(missing_ok=True)

@@ -130,8 +130,10 @@ class Model:
             return False
         lesson.state, lesson.lease_until = end, None
         lesson.told[lesson.round] = end
-        if reel_bytes and lesson.version:
-            lesson.reels.setdefault(lesson.version, reel_bytes)
+        if needs_work:
+            # The newest end with or without a reel takes the place of the older ones.
+            new = {lesson.version: lesson.reels.get(lesson.version, reel_bytes)} if reel_bytes and lesson.version else {}
+            lesson.reels = new
         return True
 
     def everything_lost(self) -> int:

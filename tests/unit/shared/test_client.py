@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.client import enqueue_lesson, lesson_status, plan_sender
+from shared.client import enqueue_lesson, lesson_status
 from shared.errors import ConsentMissing, LessonConflict, LessonInvalid, SchemaMissing
 from shared.ledger import LessonState, open_ledger
+from shared.sender import plan_sender
 from shared.sending import Sent
 from shared.settings import Settings
 from tests.builders import lesson_document
@@ -32,7 +33,9 @@ def test_redis_being_away_neither_fails_nor_blocks(settings: Settings) -> None:
     assert (job.created, job.sent, job.state) == (True, False, LessonState.ACCEPTED)
     again = enqueue_lesson(lesson_document(), settings=settings)
     assert (again.created, again.lesson_id) == (False, job.lesson_id)
-    assert lesson_status("lesson-1", settings=settings) is LessonState.ACCEPTED
+    status = lesson_status("lesson-1", settings=settings)
+    assert status is not None
+    assert (status.state, status.stage, status.percent) == (LessonState.ACCEPTED, None, 0)
     assert lesson_status("nobody", settings=settings) is None
 
 

@@ -154,7 +154,7 @@ def test_a_reel_of_the_same_version_stays_as_it_is(ledger: Ledger) -> None:
     ledger.admit("lesson-1", 0, places=1, lease_seconds=60)
     ledger.planned("lesson-1", "v2", 2, {})
     ledger.finish("lesson-1", LessonState.DONE, None, reel=REEL)
-    assert sorted(reels_of(ledger)) == [("v1", 500_000), ("v2", 500_000)]
+    assert reels_of(ledger) == [("v2", 500_000)], "the older one stayed until there was a newer"
 
 
 def test_reopened_it_has_all_its_attempts(ledger: Ledger) -> None:
@@ -192,7 +192,7 @@ def test_ended_by_many_at_once_there_is_one_event_and_one_reel(ledger: Ledger) -
         reels = [REEL.model_copy(update={"bytes": size}) for size in range(4)]
         done = [partial(ledger.finish, lesson_id, LessonState.DONE, None, reel=reel) for reel in reels]
         others = [partial(ledger.finish, lesson_id, end, "why") for end in sorted(ENDS)]
-        assert sorted(at_once([*done, *others])) == [False] * 7 + [True]
+        assert sorted(at_once([*done, *others])) == [False] * (len(done) + len(others) - 1) + [True]
         state = ledger.require(lesson_id).state
         assert events_of(ledger, lesson_id) == [(1, state)]
         assert len(reels_of(ledger, lesson_id)) <= (state is LessonState.DONE)

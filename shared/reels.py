@@ -1,0 +1,64 @@
+"""A finished reel as a backend and its e-mail need it, and how it is found: `find_reel` of the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+from .settings import Settings
+from .store import output_key, store_of
+from .told import ReelStanding
+
+ALT = "An animation of {n} moments of the lesson in which the child smiles."
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedReel:
+    """A reel that may be shown now.
+
+    `address` and `poster_address` are signed and end at `expires_at` where the store is S3; of a folder they are `file://` addresses.
+    `alt` says in English what is to be seen; `shared.mail.words` has it in other languages.
+    """
+
+    lesson_id: str
+    address: str
+    poster_address: str
+    width: int
+    height: int
+    bytes: int
+    frames: int
+    alt: str
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+def published(lesson_id: str, found: ReelStanding, settings: Settings) -> PublishedReel | None:
+    """The reel with its addresses, if it was approved or need not be; whether the family agrees is the caller's question.
+
+    Raises:
+        SettingsInvalid: the store's settings cannot be used.
+    """
+    if settings.reel_approval and found.approved_at is None:
+        return None
+    keys = [output_key(lesson_id, found.work_version, name) for name in ("reel.gif", "poster.jpg")]
+    expires_at = None
+    if settings.reel_base_url:
+        address, poster_address = (f"{settings.reel_base_url.rstrip('/')}/{quote(key)}" for key in keys)
+    else:
+        store = store_of(settings)
+        address, poster_address = (store.address(key, settings.reel_address_seconds) for key in keys)
+        if settings.store_url.startswith("s3:"):
+            expires_at = datetime.now(UTC) + timedelta(seconds=settings.reel_address_seconds)
+    return PublishedReel(
+        lesson_id=lesson_id,
+        address=address,
+        poster_address=poster_address,
+        width=found.width,
+        height=found.height,
+        bytes=found.bytes,
+        frames=found.frames,
+        alt=ALT.format(n=found.frames),
+        created_at=found.created_at,
+        expires_at=expires_at,
+    )

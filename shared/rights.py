@@ -1,0 +1,91 @@
+"""What a family may ask for: other consent, and to be forgotten. `ledger.rights`; the client calls it, the sweep clears the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from .accepting import consent_columns
+from .audit import Audit, Subject
+from .errors import LessonUnknown
+from .lesson import Consent
+from .moves import Moves
+from .tables import LessonRow, ReelRow
+from .told_tables import SecondRow, TombstoneRow
+
+
+class Rights:
+    """Consent and erasure; safe to use from several threads and processes."""
+
+    def __init__(self, moves: Moves, audit: Audit) -> None:
+        self._moves, self._audit = moves, audit
+        self._database = moves.database
+
+    def change_consent(self, lesson_id: str, consent: Consent, actor: str) -> None:
+        """The family agrees to this from now on; what it no longer agrees to stops, and its rows go.
+
+        Raises:
+            LessonUnknown: no lesson has this id.
+        """
+        with self._database.transaction() as session:
+            row = session.get(LessonRow, lesson_id, with_for_update=True)
+            if row is None:
+                raise LessonUnknown(f"The ledger knows no lesson {lesson_id}.")
+            for column, agreed in consent_columns(consent).items():
+                setattr(row, column, agreed)
+            agreed_to = [purpose for purpose, agreed in consent.model_dump().items() if agreed]
+            self._audit.note(session, actor, "consent", "lesson", lesson_id, f"agreed: {', '.join(agreed_to) or 'nothing'}")
+            if not consent.process:
+                self._moves.withdraw(session, row)
+            if not consent.reel:
+                session.execute(delete(ReelRow).where(ReelRow.lesson_id == lesson_id))
+            if not (consent.process and consent.analytics):
+                session.execute(delete(SecondRow).where(SecondRow.lesson_id == lesson_id))
+
+    def erase(self, lesson_id: str, actor: str) -> bool:
+        """Remove the lesson's rows and leave a mark, so that nothing of it comes back; False where that was done before.
+
+        Raises:
+            LessonUnknown: there never was a lesson of this id.
+        """
+        with self._database.transaction() as session:
+            if session.get(TombstoneRow, lesson_id) is not None:
+                return False
+            if session.get(LessonRow, lesson_id, with_for_update=True) is None:
+                raise LessonUnknown(f"The ledger knows no lesson {lesson_id}.")
+            self._bury(session, [lesson_id], actor, "lesson", lesson_id)
+            return True
+
+    def erase_pupil(self, pupil_id: str, actor: str) -> list[str]:
+        """The same for all lessons of a pupil; their ids."""
+        with self._database.transaction() as session:
+            query = select(LessonRow.lesson_id).where(LessonRow.pupil_id == pupil_id).with_for_update()
+            lesson_ids = sorted(session.scalars(query))
+            self._bury(session, lesson_ids, actor, "pupil", pupil_id)
+            return lesson_ids
+
+    def _bury(self, session: Session, lesson_ids: Collection[str], actor: str, subject: Subject, subject_id: str) -> None:
+        now = self._database.now(session)
+        for lesson_id in lesson_ids:
+            session.execute(delete(LessonRow).where(LessonRow.lesson_id == lesson_id))
+            session.add(TombstoneRow(lesson_id=lesson_id, erased_at=now))
+        self._audit.note(session, actor, "erase", subject, subject_id, f"lessons: {len(lesson_ids)}")
+
+    def are_erased(self, lesson_ids: Collection[str]) -> set[str]:
+        """Which of these were erased."""
+        with self._database.reading() as session:
+            return set(session.scalars(select(TombstoneRow.lesson_id).where(TombstoneRow.lesson_id.in_(lesson_ids))))
+
+    def to_clear(self, limit: int = 1000) -> list[str]:
+        """Erased lessons of which messages and files of the workers may still lie about."""
+        query = select(TombstoneRow.lesson_id).where(TombstoneRow.cleared_at.is_(None)).order_by(TombstoneRow.erased_at)
+        with self._database.reading() as session:
+            return list(session.scalars(query.limit(limit)))
+
+    def cleared(self, lesson_ids: Collection[str]) -> None:
+        """Nothing of these lies about any more."""
+        with self._database.transaction() as session:
+            now = self._database.now(session)
+            session.execute(update(TombstoneRow).where(TombstoneRow.lesson_id.in_(lesson_ids)).values(cleared_at=now))

@@ -1,0 +1,156 @@
+"""What others get to know of a lesson: its reel, and rows for analysts. `ledger.told`; the publish stage writes, the client reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from .accepting import consent_of
+from .database import Database
+from .lesson import Consent, Side
+from .states import LessonState
+from .tables import LessonRow, ReelRow
+from .told_tables import GapRow, PresenceRow, SecondRow
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A camera was off inside the lesson."""
+
+    side: Side
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who was there, in seconds; `teacher_on_seconds` is None where there is no recording of the teacher."""
+
+    lesson_seconds: int
+    student_on_seconds: int
+    teacher_on_seconds: int | None
+    seen_seconds: int
+    child_seconds: int
+    child_alone_seconds: int
+    adult_face_seconds: int
+    parent_shoulder_seconds: int
+    nobody_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A row of `seconds.csv`."""
+
+    second: int
+    student_on: bool
+    teacher_on: bool | None
+    faces: int | None = None
+    child_faces: int | None = None
+    adult_faces: int | None = None
+    p_smile: float | None = None
+    p_child: float | None = None
+    p_adult_face: float | None = None
+    p_parent_shoulder: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LessonTold:
+    """All rows of one lesson."""
+
+    starts_at: datetime
+    ends_at: datetime
+    gaps: Sequence[Gap]
+    presence: Presence
+    seconds: Sequence[Second]
+
+
+@dataclass(frozen=True, slots=True)
+class ReelStanding:
+    """A lesson's newest reel with what decides whether it may be shown."""
+
+    work_version: str
+    frames: int
+    width: int
+    height: int
+    bytes: int
+    created_at: datetime
+    approved_at: datetime | None
+    state: LessonState
+    consent: Consent
+
+
+class Told:
+    """Rows for others; safe to use from several threads and processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write(self, lesson_id: str, told: LessonTold, *, generation: int = 0) -> None:
+        """Put these rows in the place of the lesson's older ones; not if a newer sending has been made or it is gone.
+
+        Rows of seconds only with the family's consent for analytics.
+        """
+        with self._database.transaction() as session:
+            row = session.get(LessonRow, lesson_id, with_for_update=True)
+            if row is None or generation not in {0, row.generation}:
+                return
+            row.starts_at, row.ends_at = told.starts_at, told.ends_at
+            for table in (SecondRow, GapRow, PresenceRow):
+                session.execute(delete(table).where(table.lesson_id == lesson_id))
+            rows: list[tuple[Any, list[dict[str, Any]]]] = [
+                (GapRow, [asdict(gap) for gap in told.gaps]),
+                (PresenceRow, [asdict(told.presence)]),
+                (SecondRow, [asdict(second) for second in told.seconds] if row.consent_analytics else []),
+            ]
+            for table, values in rows:
+                if values:
+                    session.execute(insert(table), [{"lesson_id": lesson_id, **each} for each in values])
+
+    def reel(self, lesson_id: str) -> ReelStanding | None:
+        """The lesson's reel, whether it may be shown or not; None where there is none. One read by keys."""
+        query = (
+            select(ReelRow, LessonRow)
+            .join(LessonRow, LessonRow.lesson_id == ReelRow.lesson_id)
+            .where(ReelRow.lesson_id == lesson_id)
+            .order_by(ReelRow.created_at.desc())
+            .limit(1)
+        )
+        with self._database.reading() as session:
+            found = session.execute(query).first()
+            if found is None:
+                return None
+            reel, lesson = found
+            return ReelStanding(
+                work_version=reel.work_version,
+                frames=reel.frames,
+                width=reel.width,
+                height=reel.height,
+                bytes=reel.bytes,
+                created_at=reel.created_at,
+                approved_at=reel.approved_at,
+                state=LessonState(lesson.state),
+                consent=consent_of(lesson),
+            )
+
+    def reel_versions(self, lesson_id: str) -> set[str]:
+        """The versions of the lesson that have a reel to show."""
+        with self._database.reading() as session:
+            return set(session.scalars(select(ReelRow.work_version).where(ReelRow.lesson_id == lesson_id)))
+
+    def approve(self, lesson_id: str, by: str) -> bool:
+        """Somebody looked at the reel and lets it be sent; False where there is none."""
+        with self._database.transaction() as session:
+            now = self._database.now(session)
+            values = {"approved_at": now, "approved_by": by}
+            approved = update(ReelRow).where(ReelRow.lesson_id == lesson_id).values(**values).returning(ReelRow.lesson_id)
+            return session.execute(approved).first() is not None
+
+    def forget_smiles(self) -> int:
+        """Take the smile scores out of all rows, for when mood analytics are off; how many rows held one."""
+        with self._database.transaction() as session:
+            forget = update(SecondRow).where(SecondRow.p_smile.is_not(None)).values(p_smile=None)
+            return len(session.execute(forget.returning(SecondRow.second)).all())
