@@ -128,6 +128,8 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    # What was erased must not lie about in the file's free pages.
+    cursor.execute("PRAGMA secure_delete=ON")
     path = cursor.execute("PRAGMA database_list").fetchone()[2]
     cursor.close()
     record.info[_FILE] = path, _identity(path)

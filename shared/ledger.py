@@ -19,6 +19,7 @@ from .duties import Duties
 from .errors import ServiceError
 from .lesson import Lesson
 from .moves import Moves, event_id
+from .retention import Retention
 from .rights import Rights
 from .runs import StageRuns
 from .schema import check, ensure_schema
@@ -45,6 +46,7 @@ class Ledger(Moves):
         self.audit = Audit(database)
         self.rights = Rights(self, self.audit)
         self.told = Told(database)
+        self.retention = Retention(database)
 
     @property
     def engine(self) -> Engine:

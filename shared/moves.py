@@ -88,6 +88,7 @@ class Moves:
                 state, reason, reel = LessonState.NO_REEL, NoReelReason.NO_CONSENT, None
             if self._move(session, lesson_id, ending(state), state, generation) is None:
                 return False
+            row.keeps = "all"
             if state in PUBLISH.enters:
                 self._supersede(session, row, reel)
             self._end(session, row, reason)

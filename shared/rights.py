@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -84,8 +85,9 @@ class Rights:
         with self._database.reading() as session:
             return list(session.scalars(query.limit(limit)))
 
-    def cleared(self, lesson_ids: Collection[str]) -> None:
-        """Nothing of these lies about any more."""
+    def cleared(self, quiet_seconds: float) -> None:
+        """Of lessons that were erased so long ago nothing lies about any more."""
         with self._database.transaction() as session:
             now = self._database.now(session)
-            session.execute(update(TombstoneRow).where(TombstoneRow.lesson_id.in_(lesson_ids)).values(cleared_at=now))
+            old = [TombstoneRow.cleared_at.is_(None), TombstoneRow.erased_at <= now - timedelta(seconds=quiet_seconds)]
+            session.execute(update(TombstoneRow).where(*old).values(cleared_at=now))

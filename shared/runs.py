@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Integer, cast, func, select
+from sqlalchemy import Integer, case, cast, func, select
 
 from .database import Database, plain_text
 from .records import StageProgress
@@ -98,7 +98,7 @@ class StageRuns:
                 func.sum(cast(StageRunRow.finished, Integer)),
                 func.sum(StageRunRow.seconds),
                 func.sum(StageRunRow.items),
-                func.max(StageRunRow.attempts),
+                func.max(case((StageRunRow.skipped.is_(None), StageRunRow.attempts), else_=0)),
                 func.count(StageRunRow.skipped),
             )
             .where(StageRunRow.lesson_id == lesson_id, StageRunRow.work_version == work_version)

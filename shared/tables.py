@@ -46,7 +46,8 @@ class LessonRow(Base):
     last progress. `lease_until` is the time up to which somebody works on it, or up to which it rests after a failure; once it
     has passed, the reconciler sends it again. `round` counts how often it was opened: each round ends with one event. `revision`
     counts how often it was to be processed anew. The document says what the family agreed to when the lesson was handed in, the
-    columns `consent_*` what it agrees to now.
+    columns `consent_*` what it agrees to now. `keeps` says what is left of an ended lesson's outputs: "all", "reel" once the rows and
+    the file of its seconds are gone, "nothing".
     """
 
     __tablename__ = "lesson"
@@ -74,6 +75,7 @@ class LessonRow(Base):
     consent_email: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     consent_analytics: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     consent_training: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    keeps: Mapped[str] = mapped_column(String(8), default="all", server_default="all")
     revision: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
     starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

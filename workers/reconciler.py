@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import monotonic
+from time import time
 from typing import Any
 from uuid import uuid4
 
@@ -48,7 +48,6 @@ class Reconciler:
     ledger: Ledger
     app: Celery
     holder: str = field(default_factory=lambda: uuid4().hex)
-    _swept_at: float = field(default=float("-inf"), init=False)
     _redis_away: bool = field(default=False, init=False)
 
     def tick(self) -> int:
@@ -72,7 +71,7 @@ class Reconciler:
     def _send(self) -> int:
         try:
             with self._redis() as (connection, redis):
-                if monotonic() - self._swept_at >= self.settings.sweep_seconds:
+                if self._sweep_is_due():
                     self._ask_for_sweep(connection)
                 lost = self._look_for_loss(redis)
                 stalled = self.ledger.sending.stalled()
@@ -87,7 +86,7 @@ class Reconciler:
             sent = self._send_all([*stalled, *waiting], counted=not lost)
         except REDIS_IS_AWAY as error:
             if not self._redis_away:
-                log.warning("Redis cannot be used (%s); lessons are sent again when it can", type(error).__name__)
+                log.warning("Redis cannot be used (%s); lessons are sent again when it can", _kind(error))
             self._redis_away = True
             return 0
         self._redis_away = False
@@ -127,11 +126,24 @@ class Reconciler:
             connection.ensure_connection(max_retries=1, timeout=2)
             yield connection, connection.default_channel.client
 
+    def _sweep_is_due(self) -> bool:
+        """Whoever asked last; where a clock was set back, it is."""
+        duty = self.ledger.duties.read(RECONCILER)
+        asked_at = duty.note.get("sweep_asked_at", 0.0) if duty else 0.0
+        return not 0 <= time() - asked_at < self.settings.sweep_seconds
+
     def _ask_for_sweep(self, connection: Any) -> None:
         """As a task: it is in no hurry, and S3's client must not be touched in a process that forks others."""
         seconds = self.settings.sweep_seconds
         self.app.send_task(SWEEP, queue=CPU_QUEUE, expires=seconds, ignore_result=True, retry=False, connection=connection)
-        self._swept_at = monotonic()
+        self.ledger.duties.note(RECONCILER, sweep_asked_at=time())
+
+
+def _kind(error: BaseException) -> str:
+    """What Redis said, in whatever kombu has wrapped it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return type(error).__name__
 
 
 def queued_lessons(redis: Any) -> set[str]:

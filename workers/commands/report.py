@@ -31,7 +31,8 @@ def last_line(result: RunResult, seconds: float) -> str:
     record = json.loads((result.out / "lesson.json").read_text(encoding="utf-8"))
     ending = f"in {seconds:.1f} s" if result.computed else "computed before"
     if result.skipped_segments:
-        ending = f"{result.skipped_segments} segments skipped (see lesson.json), {ending}"
+        n = result.skipped_segments
+        ending = f"{n} segment{'' if n == 1 else 's'} skipped (see lesson.json), {ending}"
     bounded = " (bounded by the student's own times)" if record["bounded_by"] == "student" else ""
     if result.state is LessonState.DONE:
         reel = record["reel"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from celery import Task
 from celery.signals import worker_process_init
@@ -36,11 +37,16 @@ from workers.app import app
 from workers.cpu import lesson_work, segment_work
 from workers.cpu.limits import limit_memory
 from workers.doors import Doors, open_doors, run_lesson_stage, run_segment_stage
+from workers.forgetting import clear_erased
 from workers.pipeline import send_lesson
+from workers.purging import purge
 from workers.reconciling import reconcile_once, start_with_worker
 from workers.sweeping import sweep
 
 log = logging.getLogger(__name__)
+
+# Nobody gives this duty back: every ten minutes one sweep purges as well.
+PURGER, PURGE_SECONDS = "purge", 600.0
 
 start_with_worker()
 
@@ -116,6 +122,10 @@ def sweep_store(**_later: Any) -> None:
     doors = open_doors()
     try:
         swept = sweep(doors.ledger, doors.store)
+        with app.connection_for_write() as connection:
+            clear_erased(doors.ledger, connection.default_channel.client)
+        if doors.ledger.duties.hold(PURGER, uuid4().hex, PURGE_SECONDS):
+            purge(doors.ledger, doors.store, doors.settings)
     except (StoreError, LedgerAway) as error:
         log.warning("not swept: %s", error.message)
         return

@@ -23,6 +23,7 @@ class Bars:
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
         self._bars: dict[str, tqdm[None]] = {}
+        self._told: dict[str, str] = {}
 
     def update(self, record: LessonRecord, progress: dict[str, StageProgress]) -> None:
         """Draw what has changed."""
@@ -36,10 +37,13 @@ class Bars:
                     total=total, desc=f"{stage:15}", position=position, file=self._stream, unit="part", leave=True, ncols=88
                 )
             done = progress.get(stage)
-            if done is not None and done.finished > bar.n:
-                bar.update(done.finished - bar.n)
-                told = f"{done.items} {_UNITS.get(stage, '')}{_trouble(done)}"
-                bar.set_postfix_str(told.strip(), refresh=True)
+            if done is None:
+                continue
+            bar.update(max(done.finished - bar.n, 0))
+            told = f"{done.items} {_UNITS.get(stage, '')}{_trouble(done)}".strip()
+            if told != self._told.get(stage):
+                self._told[stage] = told
+                bar.set_postfix_str(told, refresh=True)
 
     def close(self) -> None:
         """Leave the cursor below the bars."""

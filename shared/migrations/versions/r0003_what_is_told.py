@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("lesson", sa.Column("pupil_id", sa.String(128)))
     for purpose in PURPOSES:
         op.add_column("lesson", sa.Column(f"consent_{purpose}", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("lesson", sa.Column("keeps", sa.String(8), nullable=False, server_default="all"))
     op.add_column("lesson", sa.Column("revision", sa.Integer, nullable=False, server_default="1"))
     for name in ("starts_at", "ends_at"):
         op.add_column("lesson", sa.Column(name, time))
