@@ -6,24 +6,26 @@ cannot be reached and that the same call may succeed later; Redis being away is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from .accepting import accept
 from .errors import ConsentMissing, LessonNotEnded, LessonUnknown, StoreError
-from .ledger import Ledger, LessonState, open_ledger
 from .lesson import Consent, Lesson, parse_lesson
 from .progress import LessonStatus, status_of
-from .reels import PublishedReel, published
-from .sender import send_lesson
-from .settings import Settings, load_settings
-from .store import lesson_output_key, lesson_work_key, store_of
+from .states import LessonState
 
+# SQLAlchemy, Celery and the settings are imported by the first call: a backend should start no slower for having this module.
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from .ledger import Ledger
+    from .reels import PublishedReel
+    from .settings import Settings
+    from .standing import LessonRecord
 
 __all__ = [
     "Consent",
@@ -94,24 +96,28 @@ def enqueue_lesson(
     if not lesson.consent.process:
         raise ConsentMissing(f"Lesson {lesson.lesson_id} may not be processed: consent.process is not true.")
     if connection is not None:
+        from .accepting import accept
+
         created = accept(connection, lesson, datetime.now(UTC))
         return Job(lesson.lesson_id, LessonState.ACCEPTED, created, sent=False)
-    settings = settings or load_settings()
-    with _ledger(settings) as ledger:
-        ledger.prepare()
-        created = ledger.accept(lesson)
-        sent = send_lesson(ledger, lesson.lesson_id, settings)
-        record = ledger.require(lesson.lesson_id)
+    from .sender import send_lesson
+
+    settings = settings or _of_environment()
+    ledger = _ledger(settings)
+    ledger.prepare()
+    created = ledger.accept(lesson)
+    sent = send_lesson(ledger, lesson.lesson_id, settings)
+    record = ledger.require(lesson.lesson_id)
     return Job(lesson.lesson_id, record.state, created, sent)
 
 
 def lesson_status(lesson_id: str, *, settings: Settings | None = None) -> LessonStatus | None:
     """Where the lesson stands, None for an unknown id."""
-    with _ledger(settings) as ledger:
-        record = ledger.read(lesson_id)
-        if record is None:
-            return None
-        return status_of(record, ledger.runs.progress(lesson_id, record.work_version or ""))
+    ledger = _ledger(settings)
+    record = ledger.read(lesson_id)
+    if record is None:
+        return None
+    return status_of(record, ledger.runs.progress(lesson_id, record.work_version or ""))
 
 
 def find_reel(
@@ -124,9 +130,11 @@ def find_reel(
         purpose: "email" asks for the consent to send it as well.
         settings: in place of the environment's.
     """
-    settings = settings or load_settings()
-    with _ledger(settings) as ledger:
-        found = ledger.told.reel(lesson_id)
+    from .reels import published
+
+    settings = settings or _of_environment()
+    ledger = _ledger(settings)
+    found = ledger.told.reel(lesson_id)
     if found is None or not getattr(found.consent, purpose):
         return None
     return published(lesson_id, found, settings)
@@ -140,16 +148,18 @@ def reprocess(lesson_id: str, *, settings: Settings | None = None) -> Job:
         LessonNotEnded: it is still in work.
         ConsentMissing: the family has withdrawn `consent.process`.
     """
-    settings = settings or load_settings()
-    with _ledger(settings) as ledger:
-        opened = ledger.reopen(lesson_id, anew=True)
-        record = _known(ledger, lesson_id)
-        if not opened and not record.consent.process:
-            raise ConsentMissing(f"Lesson {lesson_id} may not be processed: consent.process was withdrawn.")
-        if not opened:
-            raise LessonNotEnded(f"Lesson {lesson_id} is {record.state}; wait for its end, or cancel it first.")
-        sent = send_lesson(ledger, lesson_id, settings)
-        return Job(lesson_id, ledger.require(lesson_id).state, created=False, sent=sent)
+    from .sender import send_lesson
+
+    settings = settings or _of_environment()
+    ledger = _ledger(settings)
+    opened = ledger.reopen(lesson_id, anew=True)
+    record = _known(ledger, lesson_id)
+    if not opened and not record.consent.process:
+        raise ConsentMissing(f"Lesson {lesson_id} may not be processed: consent.process was withdrawn.")
+    if not opened:
+        raise LessonNotEnded(f"Lesson {lesson_id} is {record.state}; wait for its end, or cancel it first.")
+    sent = send_lesson(ledger, lesson_id, settings)
+    return Job(lesson_id, ledger.require(lesson_id).state, created=False, sent=sent)
 
 
 def cancel(lesson_id: str, *, settings: Settings | None = None) -> bool:
@@ -158,10 +168,10 @@ def cancel(lesson_id: str, *, settings: Settings | None = None) -> bool:
     Raises:
         LessonUnknown: no lesson has this id.
     """
-    with _ledger(settings) as ledger:
-        cancelled = ledger.cancel(lesson_id)
-        _known(ledger, lesson_id)
-        return cancelled
+    ledger = _ledger(settings)
+    cancelled = ledger.cancel(lesson_id)
+    _known(ledger, lesson_id)
+    return cancelled
 
 
 def change_consent(lesson_id: str, consent: Consent, *, actor: str = BACKEND, settings: Settings | None = None) -> None:
@@ -170,8 +180,8 @@ def change_consent(lesson_id: str, consent: Consent, *, actor: str = BACKEND, se
     Raises:
         LessonUnknown: no lesson has this id.
     """
-    with _ledger(settings) as ledger:
-        ledger.rights.change_consent(lesson_id, consent, actor)
+    ledger = _ledger(settings)
+    ledger.rights.change_consent(lesson_id, consent, actor)
 
 
 def erase_lesson(lesson_id: str, *, actor: str = BACKEND, settings: Settings | None = None) -> Erasure:
@@ -180,21 +190,23 @@ def erase_lesson(lesson_id: str, *, actor: str = BACKEND, settings: Settings | N
     Raises:
         LessonUnknown: no lesson has this id.
     """
-    settings = settings or load_settings()
-    with _ledger(settings) as ledger:
-        ledger.rights.erase(lesson_id, actor)
+    settings = settings or _of_environment()
+    ledger = _ledger(settings)
+    ledger.rights.erase(lesson_id, actor)
     return _receipt("lesson", lesson_id, [lesson_id], settings)
 
 
 def erase_pupil(pupil_id: str, *, actor: str = BACKEND, settings: Settings | None = None) -> Erasure:
     """The same for all lessons of a pupil; for an unknown pupil the receipt names none."""
-    settings = settings or load_settings()
-    with _ledger(settings) as ledger:
-        lesson_ids = ledger.rights.erase_pupil(pupil_id, actor)
+    settings = settings or _of_environment()
+    ledger = _ledger(settings)
+    lesson_ids = ledger.rights.erase_pupil(pupil_id, actor)
     return _receipt("pupil", pupil_id, lesson_ids, settings)
 
 
 def _receipt(subject: Literal["lesson", "pupil"], subject_id: str, lesson_ids: list[str], settings: Settings) -> Erasure:
+    from .store import lesson_output_key, lesson_work_key, store_of
+
     cleared = True
     try:
         store = store_of(settings)
@@ -206,14 +218,26 @@ def _receipt(subject: Literal["lesson", "pupil"], subject_id: str, lesson_ids: l
     return Erasure(subject, subject_id, tuple(lesson_ids), datetime.now(UTC), cleared, tuple(lesson_ids))
 
 
-def _known(ledger: Ledger, lesson_id: str) -> Any:
+def _known(ledger: Ledger, lesson_id: str) -> LessonRecord:
     record = ledger.read(lesson_id)
     if record is None:
         raise LessonUnknown(f"The ledger knows no lesson {lesson_id}.")
     return record
 
 
-@contextmanager
-def _ledger(settings: Settings | None) -> Iterator[Ledger]:
-    with closing(open_ledger((settings or load_settings()).database_url)) as ledger:
-        yield ledger
+def _of_environment() -> Settings:
+    from .settings import load_settings
+
+    return load_settings()
+
+
+def _ledger(settings: Settings | None) -> Ledger:
+    """This process's ledger at that address: its connections serve all calls and threads; a forked process opens its own."""
+    return _opened((settings or _of_environment()).database_url, os.getpid())
+
+
+@lru_cache(maxsize=16)
+def _opened(database_url: str, _process_id: int) -> Ledger:
+    from .ledger import open_ledger
+
+    return open_ledger(database_url)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .catalogue import SEGMENT_TASKS, STAGES, stage_of
 from .records import StageProgress
-from .standing import LessonRecord
 from .states import LessonState
+
+if TYPE_CHECKING:
+    from .standing import LessonRecord
 
 _SEGMENT_STAGES = frozenset(stage_of(task) for task in SEGMENT_TASKS)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from urllib.parse import quote
 
 from .settings import Settings
-from .store import output_key, store_of
+from .store import Store, output_key, store_of
 from .told import ReelStanding
 
 ALT = "An animation of {n} moments of the lesson in which the child smiles."
@@ -33,6 +35,11 @@ class PublishedReel:
     expires_at: datetime | None = None
 
 
+@lru_cache(maxsize=16)
+def _store(settings: Settings, _process_id: int) -> Store:
+    return store_of(settings)
+
+
 def published(lesson_id: str, found: ReelStanding, settings: Settings) -> PublishedReel | None:
     """The reel with its addresses, if it was approved or need not be; whether the family agrees is the caller's question.
 
@@ -46,7 +53,7 @@ def published(lesson_id: str, found: ReelStanding, settings: Settings) -> Publis
     if settings.reel_base_url:
         address, poster_address = (f"{settings.reel_base_url.rstrip('/')}/{quote(key)}" for key in keys)
     else:
-        store = store_of(settings)
+        store = _store(settings, os.getpid())
         address, poster_address = (store.address(key, settings.reel_address_seconds) for key in keys)
         if settings.store_url.startswith("s3:"):
             expires_at = datetime.now(UTC) + timedelta(seconds=settings.reel_address_seconds)

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from .accepting import consent_of
 from .database import Database
 from .lesson import Consent, Side
 from .states import LessonState
@@ -83,6 +82,18 @@ class ReelStanding:
     consent: Consent
 
 
+_REEL = (
+    ReelRow.work_version,
+    ReelRow.frames,
+    ReelRow.width,
+    ReelRow.height,
+    ReelRow.bytes,
+    ReelRow.created_at,
+    ReelRow.approved_at,
+)
+_CONSENT = {purpose: getattr(LessonRow, f"consent_{purpose}") for purpose in Consent.model_fields}
+
+
 class Told:
     """Rows for others; safe to use from several threads and processes."""
 
@@ -112,29 +123,21 @@ class Told:
 
     def reel(self, lesson_id: str) -> ReelStanding | None:
         """The lesson's reel, whether it may be shown or not; None where there is none. One read by keys."""
+        # Columns alone: the lesson's document is large, and nobody asks for it here.
         query = (
-            select(ReelRow, LessonRow)
+            select(*_REEL, LessonRow.state, *_CONSENT.values())
             .join(LessonRow, LessonRow.lesson_id == ReelRow.lesson_id)
             .where(ReelRow.lesson_id == lesson_id)
             .order_by(ReelRow.created_at.desc())
             .limit(1)
         )
         with self._database.reading() as session:
-            found = session.execute(query).first()
-            if found is None:
-                return None
-            reel, lesson = found
-            return ReelStanding(
-                work_version=reel.work_version,
-                frames=reel.frames,
-                width=reel.width,
-                height=reel.height,
-                bytes=reel.bytes,
-                created_at=reel.created_at,
-                approved_at=reel.approved_at,
-                state=LessonState(lesson.state),
-                consent=consent_of(lesson),
-            )
+            found = session.execute(query).mappings().first()
+        if found is None:
+            return None
+        consent = Consent(**{purpose: found[column.key] for purpose, column in _CONSENT.items()})
+        reel = {column.key: found[column.key] for column in _REEL}
+        return ReelStanding(**reel, state=LessonState(found["state"]), consent=consent)
 
     def reel_versions(self, lesson_id: str) -> set[str]:
         """The versions of the lesson that have a reel to show."""

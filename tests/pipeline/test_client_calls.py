@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from shared import aclient
 from shared.client import (
@@ -113,6 +115,51 @@ def test_a_reel_waits_for_approval_where_that_is_asked_for(settings: Settings) -
     assert ledger.told.approve("four", "ann")
     ledger.close()
     assert find_reel("four", settings=careful) is not None
+
+
+def smiles_in(value: object, name: str = "") -> list[object]:
+    """Everything under a name that speaks of smiles and is not empty."""
+    if isinstance(value, dict):
+        return [found for key, each in value.items() for found in smiles_in(each, str(key))]
+    if isinstance(value, list):
+        return [found for each in value for found in smiles_in(each, name)]
+    return [value] if "smile" in name and value not in {None, ""} else []
+
+
+@pytest.mark.parametrize("mood", [False, True])
+def test_without_mood_analytics_no_smile_score_is_left_anywhere(settings: Settings, mood: bool) -> None:
+    """Over every file of the store and every table; with them on, the same search finds scores."""
+    lesson_id = f"mood-{mood}"
+    agreed = dict.fromkeys(("process", "reel", "analytics"), True)
+    with parts_of(
+        Options(seed=2, lessons=2, seconds=5, workers={"cpu": 1, "gpu": 1}), {**FAST, **SMALL, "mood_analytics": mood}
+    ) as (cluster, address):
+        render_films(cluster.places.media, with_faces=False)
+        cluster.start()
+        own = settings.model_copy(
+            update={
+                "redis_url": f"redis+socket://{cluster.places.socket}",
+                "database_url": f"sqlite:///{address}",
+                "store_url": f"file://{cluster.places.store}",
+            }
+        )
+        enqueue_lesson({**document(lesson_id), "consent": agreed}, settings=own)
+        assert ends_as(lesson_id, LessonState.DONE, own)
+        assert wait_until(lambda: not list(cluster.places.store.glob("work/*")), 15)
+        found: list[object] = []
+        for path in cluster.places.store.rglob("*"):
+            if path.suffix == ".json":
+                found += smiles_in(json.loads(path.read_text()))
+            if path.suffix == ".csv":
+                found += smiles_in(list(csv.DictReader(path.read_text().splitlines())))
+        ledger = open_ledger(own.database_url)
+        with ledger.database.reading() as session:
+            for table in inspect(ledger.engine).get_table_names() + inspect(ledger.engine).get_view_names():
+                found += smiles_in([dict(row) for row in session.execute(text(f"SELECT * FROM {table}")).mappings()])
+            seconds = session.execute(text("SELECT count(*) FROM lesson_second")).scalar_one()
+        ledger.close()
+    assert seconds > 0, "presence stays"
+    assert bool(found) is mood
 
 
 def test_unknown_lessons(settings: Settings) -> None:
