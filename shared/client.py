@@ -240,4 +240,6 @@ def _ledger(settings: Settings | None) -> Ledger:
 def _opened(database_url: str, _process_id: int) -> Ledger:
     from .ledger import open_ledger
 
-    return open_ledger(database_url)
+    ledger = open_ledger(database_url)
+    ledger.prepare()
+    return ledger

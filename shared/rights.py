@@ -59,6 +59,12 @@ class Rights:
             self._bury(session, [lesson_id], actor, "lesson", lesson_id)
             return True
 
+    def lessons_of(self, pupil_id: str) -> list[str]:
+        """Ids of a pupil's lessons."""
+        with self._database.reading() as session:
+            query = select(LessonRow.lesson_id).where(LessonRow.pupil_id == pupil_id)
+            return sorted(session.scalars(query))
+
     def erase_pupil(self, pupil_id: str, actor: str) -> list[str]:
         """The same for all lessons of a pupil; their ids."""
         with self._database.transaction() as session:
