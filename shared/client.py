@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from .answers import Erasure, Job
 from .errors import ConsentMissing, LessonNotEnded, LessonUnknown, StoreError
 from .lesson import Consent, Lesson, parse_lesson
 from .progress import LessonStatus, status_of
@@ -36,6 +35,7 @@ __all__ = [
     "PublishedReel",
     "cancel",
     "change_consent",
+    "close",
     "enqueue_lesson",
     "erase_lesson",
     "erase_pupil",
@@ -45,32 +45,6 @@ __all__ = [
 ]
 
 BACKEND = "backend"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The answer to an enqueued lesson: `sent` is False where Redis was away or the lesson is in hand; the ledger keeps it anyhow."""
-
-    lesson_id: str
-    state: LessonState
-    created: bool
-    sent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """A receipt: whose data were erased, when, and what is left to be cleared by the workers within minutes.
-
-    `store_cleared` is False where the store could not be used from here; `pending` names the lessons of which messages may still be
-    under way: nobody processes them any more, and the next sweep takes them out.
-    """
-
-    subject: Literal["lesson", "pupil"]
-    subject_id: str
-    lesson_ids: tuple[str, ...]
-    erased_at: datetime
-    store_cleared: bool
-    pending: tuple[str, ...]
 
 
 def enqueue_lesson(
@@ -231,15 +205,28 @@ def _of_environment() -> Settings:
     return load_settings()
 
 
+# By address and process: a forked process opens connections of its own.
+_opened: dict[tuple[str, int], Ledger] = {}
+
+
+def close() -> None:
+    """Give this process's connections back, as before a fork or at the end; the next call opens new ones."""
+    for key in [key for key in _opened if key[1] == os.getpid()]:
+        _opened.pop(key).close()
+
+
 def _ledger(settings: Settings | None) -> Ledger:
-    """This process's ledger at that address: its connections serve all calls and threads; a forked process opens its own."""
-    return _opened((settings or _of_environment()).database_url, os.getpid())
+    """The ledger at that address, whose connections serve all calls and threads."""
+    key = (settings or _of_environment()).database_url, os.getpid()
+    ledger = _opened.get(key)
+    if ledger is None:
+        from .ledger import open_ledger
 
-
-@lru_cache(maxsize=16)
-def _opened(database_url: str, _process_id: int) -> Ledger:
-    from .ledger import open_ledger
-
-    ledger = open_ledger(database_url)
-    ledger.prepare()
+        ledger = open_ledger(key[0])
+        try:
+            ledger.prepare()
+        except BaseException:
+            ledger.close()
+            raise
+        ledger = _opened.setdefault(key, ledger)
     return ledger
