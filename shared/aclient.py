@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from . import client
-from .client import Erasure, Job
+from .answers import Erasure, Job, PublishedReel
 from .lesson import Consent, Lesson
 from .progress import LessonStatus
-from .reels import PublishedReel
 from .settings import Settings
 
 

@@ -1,4 +1,4 @@
-"""What the client answers: a job, a receipt."""
+"""What the client answers: a job, a reel, a receipt."""
 
 from __future__ import annotations
 
@@ -33,3 +33,23 @@ class Erasure:
     erased_at: datetime
     store_cleared: bool
     pending: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedReel:
+    """A reel that may be shown now.
+
+    `address` and `poster_address` are signed and end at `expires_at` where the store is S3; of a folder they are `file://` addresses.
+    `alt` says in English what is to be seen; `shared.mail.words` has it in other languages.
+    """
+
+    lesson_id: str
+    address: str
+    poster_address: str
+    width: int
+    height: int
+    bytes: int
+    frames: int
+    alt: str
+    created_at: datetime
+    expires_at: datetime | None = None

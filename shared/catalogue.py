@@ -17,6 +17,7 @@ ASSEMBLE_REEL: Final = "smilereel.cpu.assemble_reel"
 PUBLISH_LESSON: Final = "smilereel.cpu.publish_lesson"
 RECONCILE: Final = "smilereel.cpu.reconcile"
 SWEEP: Final = "smilereel.cpu.sweep"
+DELIVER: Final = "smilereel.cpu.deliver"
 
 SEGMENT_TASKS: Final = (DECODE_SEGMENT, DETECT_FACES, CROP_FACES, CLASSIFY_FACES)
 LESSON_TASKS: Final = (PLAN_LESSON, PICK_MOMENTS, ASSEMBLE_REEL, PUBLISH_LESSON)
@@ -35,7 +36,7 @@ def queue_of(task_name: str) -> str:
     return GPU_QUEUE if task_name.startswith("smilereel.gpu.") else CPU_QUEUE
 
 
-ROUTES: Final = {name: {"queue": queue_of(name)} for name in (*SEGMENT_TASKS, *LESSON_TASKS, RECONCILE, SWEEP)}
+ROUTES: Final = {name: {"queue": queue_of(name)} for name in (*SEGMENT_TASKS, *LESSON_TASKS, RECONCILE, SWEEP, DELIVER)}
 
 # Set on every message, so that whoever looks into a queue sees whose it is without understanding the rest.
 LESSON_HEADER: Final = "lesson_id"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from .answers import Erasure, Job
+from .answers import Erasure, Job, PublishedReel
 from .errors import ConsentMissing, LessonNotEnded, LessonUnknown, StoreError
 from .lesson import Consent, Lesson, parse_lesson
 from .progress import LessonStatus, status_of
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from .ledger import Ledger
-    from .reels import PublishedReel
     from .settings import Settings
     from .standing import LessonRecord
 

@@ -12,6 +12,7 @@
     │   ├── NoCommonTime        the two cameras were never on together
     │   ├── PictureMissing      there is nothing at the path that was to be scored
     │   ├── LabelsInvalid       a label file cannot be learned from
+    │   ├── WebhookInvalid      a request to a backend's webhook was not sent by us
     │   ├── TrainingRefused     a training cannot begin or go on with what it was given
     │   └── OutputRefused       the output folder cannot be used
     └── ServiceError          we are at fault: operators look at it (exit 1)
@@ -89,6 +90,10 @@ class PictureMissing(InputError):
 
 class LabelsInvalid(InputError):
     """A label file cannot be learned from."""
+
+
+class WebhookInvalid(InputError):
+    """A request to a backend's webhook is forged, too old or no event."""
 
 
 class TrainingRefused(InputError):

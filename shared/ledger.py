@@ -2,7 +2,7 @@
 
 `states.py` draws the states and their moves, `moves.py` carries them out; `ledger.sending` says which lesson is to be sent (again),
 `ledger.runs` what each stage took, `ledger.duties` who looks after the whole, `ledger.rights` what the family may ask for,
-`ledger.told` what others get to know of a lesson, `ledger.audit` who did what.
+`ledger.told` what others get to know of a lesson, `ledger.deliveries` which ends the backend has been told, `ledger.audit` who did what.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import Engine, func, select
 from .accepting import accept
 from .audit import Audit
 from .database import Database, open_database
+from .deliveries import Deliveries
 from .duties import Duties
 from .errors import ServiceError
 from .lesson import Lesson
@@ -46,6 +47,7 @@ class Ledger(Moves):
         self.audit = Audit(database)
         self.rights = Rights(self, self.audit)
         self.told = Told(database)
+        self.deliveries = Deliveries(database)
         self.retention = Retention(database)
 
     @property

@@ -1,38 +1,18 @@
-"""A finished reel as a backend and its e-mail need it, and how it is found: `find_reel` of the client."""
+"""From a reel's row to what may be shown: the addresses of its files. For `find_reel` of the client."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from urllib.parse import quote
 
+from .answers import PublishedReel
 from .settings import Settings
 from .store import Store, output_key, store_of
 from .told import ReelStanding
 
 ALT = "An animation of {n} moments of the lesson in which the child smiles."
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedReel:
-    """A reel that may be shown now.
-
-    `address` and `poster_address` are signed and end at `expires_at` where the store is S3; of a folder they are `file://` addresses.
-    `alt` says in English what is to be seen; `shared.mail.words` has it in other languages.
-    """
-
-    lesson_id: str
-    address: str
-    poster_address: str
-    width: int
-    height: int
-    bytes: int
-    frames: int
-    alt: str
-    created_at: datetime
-    expires_at: datetime | None = None
 
 
 @lru_cache(maxsize=16)

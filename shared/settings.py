@@ -76,6 +76,7 @@ class Settings(BaseSettings):
         (), description='Keys that sign it, as JSON, like ["whsec_…"]; the newest first, older ones while they are rotated.'
     )
     webhook_private: bool = Field(False, description="The webhook may lie at a private address.")
+    webhook_ca_file: Path | None = Field(None, description="Certificates of its host's authority, instead of the system's.")
     webhook_attempts: int = Field(12, ge=1, le=100, description="Tries of a webhook before it is given up.")
     retention_scores_days: float = Field(
         90.0, ge=0, description="Seconds of lessons are kept for analysts this long; 0: for ever."
@@ -116,6 +117,13 @@ class Settings(BaseSettings):
     smtp_ca_file: Path | None = Field(None, description="Certificates of the mail server's authority, instead of the system's.")
     smtp_timeout_seconds: float = Field(30.0, gt=0, le=600, description="A mail server that is silent for longer is given up.")
     mail_from: str = Field("", description="Who sends the e-mails: address or Name <address>.")
+
+    web_password_file: Path = Field(
+        Path("~/.config/smilereel/web-password"),
+        description="Where `smilereel web` keeps its password's hash, for its owner alone.",
+    )
+    web_idle_minutes: float = Field(60.0, gt=0, description="Who does nothing on the web page for so long is logged out.")
+    web_session_hours: float = Field(12.0, gt=0, le=168, description="Who logged in so long ago is logged out.")
 
 
 def describe(settings: Settings) -> list[tuple[str, object, str, str]]:
