@@ -8,6 +8,7 @@
     │   ├── LessonUnknown       no lesson has this id
     │   ├── LessonNotEnded      it is still being processed
     │   ├── ConsentMissing      nobody agreed to this processing
+    │   ├── MailRefused, WordsInvalid  an e-mail cannot be written with what was handed in (`shared/mail/faults.py`)
     │   ├── RecordingUnreadable a media file cannot be decoded
     │   ├── NoCommonTime        the two cameras were never on together
     │   ├── PictureMissing      there is nothing at the path that was to be scored
@@ -22,6 +23,7 @@
         ├── SourceUnavailable   the host of a recording does not answer now
         ├── LedgerAway          the database cannot be reached, is locked or full: passes by itself
         ├── SchemaMissing       the database has no tables, or those of another version
+        ├── MailNotSent         the mail server is away, slow or refuses (`shared/mail/faults.py`)
         ├── ModelError          weights are missing, altered or of another architecture
         ├── Hopeless            trying the lesson again would end the same way
         └── WorkerLost          a process of ours ended before its work did

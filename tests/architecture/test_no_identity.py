@@ -15,7 +15,7 @@ from shared import told_tables
 from shared.face import Detection, FaceScores
 from shared.records import FaceReading
 from shared.tables import Base
-from workers.gpu.models import AGE_STEPS, ARCHITECTURES, for_serving
+from workers.gpu.models import AGE_STEPS, ARCHITECTURES, InputSpec, for_serving
 
 ROOT = Path(__file__).parents[2]
 # Numbers that a network says of one face or one frame. A dozen age steps are no likeness; an embedding has a hundred and more.
@@ -32,8 +32,8 @@ assert told_tables
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_a_network_says_a_few_numbers_of_a_face_and_no_features(architecture: str) -> None:
     network = for_serving(architecture)
-    spec = network.input
-    pixels = torch.zeros((1, spec.channels, spec.height or 128, spec.width or 160), dtype=torch.uint8)  # type: ignore[union-attr]
+    spec: InputSpec = network.input  # type: ignore[assignment]
+    pixels = torch.zeros((1, spec.channels, spec.height or 128, spec.width or 160), dtype=torch.uint8)
     with torch.inference_mode():
         out = network(pixels)
     if isinstance(out, tuple):

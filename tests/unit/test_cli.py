@@ -79,7 +79,7 @@ def test_an_error_is_one_sentence_and_debug_shows_where(tmp_path: Path, capsys: 
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
     monkeypatch.delitem(sys.modules, "workers.local.progress", raising=False)
-    monkeypatch.delitem(sys.modules, "workers.commands.report", raising=False)
+    monkeypatch.delitem(sys.modules, "workers.commands.outcome", raising=False)
     assert main(["run", "--student", "a.mp4", "--out", "out"]) == 1
     assert "needs tqdm, which is not installed: pip install 'smilereel[all]'" in capsys.readouterr().err
 

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Render, run, and say where to look."""
     from shared.errors import OutputRefused
-    from workers.commands.report import process
+    from workers.commands.outcome import process
     from workers.demo import render_demo_lesson
     from workers.local.source import read_lesson_file
 

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the lesson; 0 with a reel, 3 without one."""
-    from workers.commands.report import process
+    from workers.commands.outcome import process
     from workers.local.source import lesson_of_recordings, read_lesson_file
 
     if args.lesson is not None:

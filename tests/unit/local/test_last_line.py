@@ -10,8 +10,8 @@ import pytest
 
 from shared.ledger import LessonState
 from shared.reel import NoReelReason
-from workers.commands import report
-from workers.commands.report import last_line
+from workers.commands import outcome
+from workers.commands.outcome import last_line
 from workers.local.run import RunResult
 
 REEL = {"frames": 9, "width": 320, "height": 320, "bytes": 507_300}
@@ -65,8 +65,8 @@ def test_the_line_is_the_last_thing_on_stdout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], record: dict[str, Any], code: int
 ) -> None:
     result = a_result(tmp_path, skipped=3, **record)
-    monkeypatch.setattr(report, "run_lesson", lambda *_, **__: result)
-    assert report.process(object(), tmp_path, lesson_file=None, quiet=True) == code  # type: ignore[arg-type]
+    monkeypatch.setattr(outcome, "run_lesson", lambda *_, **__: result)
+    assert outcome.process(object(), tmp_path, lesson_file=None, quiet=True) == code  # type: ignore[arg-type]
     told = capsys.readouterr()
     assert "3 segments skipped" in told.out.splitlines()[-1]
     assert told.err == ""

@@ -1,0 +1,1 @@
+"""Django looks for template tags in a package of this name."""
