@@ -1,4 +1,5 @@
-"""Looks after the whole: sends again what nobody works on, sets aside what has no attempts left, and asks for a sweep of the store.
+"""Looks after the whole: sends again what nobody works on, sets aside what has no attempts left, and asks for the store to be swept
+and the webhook to be told.
 
 One process at a time does it (`ledger.duties`), every few seconds: beat's task or a CPU worker's own timer (`reconciling.py`).
 """
@@ -23,6 +24,7 @@ from shared.duties import RECONCILER
 from shared.ledger import Ledger, LessonState
 from shared.sender import plan_sender
 from shared.settings import Settings
+from workers import delivering
 
 # Lives as long as what Redis holds: where it is missing, all messages are gone with it.
 EPOCH_KEY = "smilereel:epoch"
@@ -73,6 +75,8 @@ class Reconciler:
             with self._redis() as (connection, redis):
                 if self._sweep_is_due():
                     self._ask_for_sweep(connection)
+                    self._forgo_webhook()
+                delivering.ask(self.settings, self.ledger, self.app, connection)
                 lost = self._look_for_loss(redis)
                 stalled = self.ledger.sending.stalled()
                 free = self.settings.lessons_in_work - self.ledger.sending.places_taken()
@@ -116,6 +120,8 @@ class Reconciler:
             return False
         n_lessons = self.ledger.sending.everything_lost() if known else 0
         self.ledger.duties.note(RECONCILER, epoch=epoch)
+        if known:
+            self.ledger.duties.drop(delivering.DUTY)  # whoever was asked never hears of it
         if n_lessons:
             log.warning("Redis holds none of the messages of %d lessons; they are sent again", n_lessons)
         return known is not None
@@ -137,6 +143,11 @@ class Reconciler:
         seconds = self.settings.sweep_seconds
         self.app.send_task(SWEEP, queue=CPU_QUEUE, expires=seconds, ignore_result=True, retry=False, connection=connection)
         self.ledger.duties.note(RECONCILER, sweep_asked_at=time())
+
+    def _forgo_webhook(self) -> None:
+        """Without a webhook nobody is told; one that is set later should not be told of years."""
+        if not self.settings.webhook_url:
+            self.ledger.deliveries.forgo(delivering.FORGO_SECONDS)
 
 
 def _kind(error: BaseException) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
-import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,14 +16,12 @@ from typing import IO, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from shared.errors import RecordingUnreadable, SourceUnavailable
+from workers.addresses import PinnedConnection, Resolver, may_connect, parse_address
 
 from .limits import DEFAULT_LIMITS, Budget, MediaLimits
 from .media import OpenedFile, opened_file
 
 CHUNK_BYTES = 1 << 16
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolver = Callable[[str, int], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,57 +43,6 @@ class SourceRules:
     limits: MediaLimits = DEFAULT_LIMITS
 
 
-def resolve_name(host: str, port: int) -> list[str]:
-    """The addresses of a name, as the system knows them."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-def may_connect(address: Address, *, private: bool) -> bool:
-    """Whether a download may go to this address; `private` allows a company's own networks and this machine.
-
-    Link-local addresses (clouds hand out their keys there), multicast and unspecified ones are never allowed, however they are
-    wrapped into IPv6.
-    """
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is None and address.is_site_local:
-            return private
-        if inner is not None:
-            return may_connect(inner, private=private)
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
-        return False
-    return (address.is_global and not address.is_reserved) or (private and (address.is_private or address.is_loopback))
-
-
-class _PinnedConnection(http.client.HTTPSConnection):
-    """TLS to a fixed address, verified for the name: the name is not looked up again."""
-
-    def __init__(self, host: str, port: int, address: str, context: ssl.SSLContext, timeout: float) -> None:
-        super().__init__(host, port, timeout=timeout, context=context)
-        self._pinned, self._tls = (address, port), context
-        self._open: ssl.SSLSocket | None = None  # `sock` is let go of once the answer begins
-
-    def connect(self) -> None:
-        plain = socket.create_connection(self._pinned, self.timeout)
-        # The handshake is a step of its own, so that the deadline finds the socket while it lasts.
-        self.sock = self._open = self._tls.wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
-        self._open.do_handshake()
-
-    def cut(self) -> None:
-        """Wake whoever waits for this connection; from the deadline's thread."""
-        if self._open is not None:
-            with suppress(OSError):
-                # Not SSLSocket's own method: that would let what is left be read as plain text.
-                socket.socket.shutdown(self._open, socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        super().close()
-        if self._open is not None:
-            self._open.close()
-
-
 @contextmanager
 def fetch(uri: str, rules: SourceRules, resolve: Resolver) -> Iterator[OpenedFile]:
     """The whole recording in a file without a name; see `sources.open_recording` for errors."""
@@ -105,7 +50,7 @@ def fetch(uri: str, rules: SourceRules, resolve: Resolver) -> Iterator[OpenedFil
     name = url.path.rsplit("/", 1)[-1] or host
     address = _pick_address(host, port, private, resolve)
     context = ssl.create_default_context(cafile=str(rules.ca_file) if rules.ca_file else None)
-    connection = _PinnedConnection(host, port, address, context, rules.connect_seconds)
+    connection = PinnedConnection(host, port, address, context, rules.connect_seconds)
     ends_at = monotonic() + rules.fetch_seconds
     deadline = threading.Timer(rules.fetch_seconds, connection.cut)
     deadline.daemon = True
@@ -151,12 +96,12 @@ def _pick_address(host: str, port: int, private: bool, resolve: Resolver) -> str
     except OSError as error:
         raise SourceUnavailable(f"The host {host} has no address now; look at the name service.") from error
     # One that is not allowed among several is a trick or a mistake; neither is followed.
-    if not addresses or not all(may_connect(ipaddress.ip_address(a.split("%")[0]), private=private) for a in addresses):
+    if not addresses or not all(may_connect(parse_address(a), private=private) for a in addresses):
         raise RecordingUnreadable(f"The host {host} lies at an address that recordings may not come from; check its name.")
     return addresses[0]
 
 
-def _download(connection: _PinnedConnection, url: SplitResult, name: str, budget: Budget, file: IO[bytes]) -> int:
+def _download(connection: PinnedConnection, url: SplitResult, name: str, budget: Budget, file: IO[bytes]) -> int:
     """Write the content to the file; returns a number that changes with the host's tag or date of it."""
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     connection.request("GET", target, headers={"Accept-Encoding": "identity", "Connection": "close"})

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.errors import RecordingUnreadable
+from workers.addresses import Resolver, resolve_name
 
-from .fetch import Resolver, SourceRules, fetch, resolve_name
+from .fetch import SourceRules, fetch
 from .limits import Budget
 from .media import OpenedFile, describe_fault, opened_file, recording_path
 

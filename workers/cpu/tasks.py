@@ -14,6 +14,7 @@ from shared.catalogue import (
     ASSEMBLE_REEL,
     CROP_FACES,
     DECODE_SEGMENT,
+    DELIVER,
     PICK_MOMENTS,
     PLAN_LESSON,
     PUBLISH_LESSON,
@@ -36,6 +37,7 @@ from shared.settings import load_settings
 from workers.app import app
 from workers.cpu import lesson_work, segment_work
 from workers.cpu.limits import limit_memory
+from workers.delivering import tell
 from workers.doors import Doors, open_doors, run_lesson_stage, run_segment_stage
 from workers.forgetting import clear_erased
 from workers.pipeline import send_lesson
@@ -131,3 +133,13 @@ def sweep_store(**_later: Any) -> None:
         return
     if swept.removed:
         log.info("swept %d places that no lesson owns", swept.removed)
+
+
+@app.task(name=DELIVER)
+def deliver_events(holder: str = "", **_later: Any) -> None:
+    """Tell the backend's webhook which lessons have ended; the reconciler asks for it."""
+    doors = open_doors()
+    try:
+        tell(doors.settings, doors.ledger, holder)
+    except LedgerAway as error:
+        log.warning("the webhook waits: %s", error.message)

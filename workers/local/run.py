@@ -94,7 +94,7 @@ def run_lesson(
 def _embedded(settings: Settings, state_folder: Path) -> Settings:
     database = URL.create("sqlite", database=str(state_folder / "ledger.sqlite3")).render_as_string()
     store = f"file://{quote(str(state_folder / 'store'))}"
-    return settings.model_copy(update={"database_url": database, "store_url": store, "media_root": Path("/")})
+    return settings.model_copy(update={"database_url": database, "store_url": store, "media_root": Path("/"), "webhook_url": ""})
 
 
 @contextmanager

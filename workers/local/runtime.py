@@ -150,5 +150,5 @@ def _text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):
-        return json.dumps(value)
+        return json.dumps([_text(each) for each in value])
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -14,7 +14,8 @@ import pytest
 from shared.errors import RecordingUnreadable, SourceUnavailable
 from tests.hostile.tls import HOST, Server, serving
 from tests.media import write_video
-from workers.cpu.fetch import SourceRules, may_connect
+from workers.addresses import may_connect
+from workers.cpu.fetch import SourceRules
 from workers.cpu.limits import MediaLimits
 from workers.cpu.probe import probe
 from workers.cpu.sources import open_recording
