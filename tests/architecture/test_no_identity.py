@@ -25,7 +25,9 @@ OUTPUTS = {
     "age-mobilenetv2-112-ordinal": len(AGE_STEPS),
     "shoulder-mobilenetv2-160x128": 1,
 }
-RECOGNISERS = re.compile(r"insightface|facenet|face[-_]?recognition|dlib|deepface|arcface|cosface|vggface|mediapipe", re.IGNORECASE)
+RECOGNISERS = re.compile(
+    r"insightface|facenet|face[-_]?recognition|dlib|deepface|arcface|cosface|vggface|mediapipe", re.IGNORECASE
+)
 assert told_tables
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import tempfile
 import time
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from shared.errors import LessonConflict, OutputRefused
 from shared.ledger import LessonState
 from shared.messages import MAX_MESSAGE_BYTES
 from shared.store import open_store
+from tests.unit.test_analysis import analyse, table
 from tests.wire import Wire
 from workers.demo import DEMO_TRUTH, render_demo_lesson
 from workers.local.run import RunResult, run_lesson
@@ -157,3 +159,19 @@ def test_two_runs_into_one_folder_never_meet(demo: DemoRun) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(OutputRefused, match="Another run is working"):
             run_lesson(read_lesson_file(demo.lesson_file), demo.out)
+
+
+def test_the_analysts_notebook_on_the_demos_ledger(demo: DemoRun, tmp_path: Path) -> None:
+    done = analyse(f"sqlite:///{demo.out}/.smilereel/ledger.sqlite3", tmp_path / "analysis")
+    assert done.returncode == 0, done.stderr
+    assert table(done.stdout, "Lessons by state") == [["done", "1"]]
+    ((side, times, seconds),) = table(done.stdout, "Disconnects by side")
+    (start, end) = DEMO_TRUTH.student_disconnects[0]
+    assert (side, times) == ("student", "1")
+    assert float(seconds) == pytest.approx(end - start, abs=0.5)
+    minutes = {who: float(minutes) for who, minutes in table(done.stdout, "Minutes of all lessons")}
+    assert minutes["seen"] == pytest.approx((DEMO_TRUTH.seconds - (end - start)) / 60, abs=0.1)
+    assert minutes["nobody"] >= 6 / 60, "the chair is empty for six seconds"
+    assert "No smile scores were kept: mood analytics are off." in done.stdout
+    for name in ("presence.svg", "course.svg"):
+        assert ET.parse(tmp_path / "analysis" / name).getroot().tag.endswith("svg")

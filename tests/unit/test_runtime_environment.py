@@ -16,6 +16,7 @@ def test_settings_survive_the_way_through_the_environment(monkeypatch: pytest.Mo
         media_ca_file=Path("/etc/ca.pem"),
         s3_access_key_id="key",
         s3_secret_access_key="secret",
+        webhook_secrets=("whsec_c2VjcmV0",),
         mood_analytics=True,
         min_p_smile=0.25,
     )

@@ -51,7 +51,7 @@ def render_demo_lesson(folder: Path, on_progress: Callable[[float], None] | None
         "lesson_id": "demo",
         "student": [{"uri": name, "started_at": _clock(STUDENT_JOINS_AFTER_SECONDS + start)} for name, start, _ in spans],
         "teacher": [{"uri": "teacher.mp4", "started_at": _clock(0)}],
-        "consent": {"process": True, "reel": True, "email": False, "analytics": False, "training": False},
+        "consent": {"process": True, "reel": True, "email": False, "analytics": True, "training": False},
         "subject": "anyone",
     }
     path = folder / "demo-lesson.json"

@@ -89,7 +89,14 @@ def test_no_reel_says_why() -> None:
 def test_who_was_there() -> None:
     adult = a_face(p_child=0.1)
     plan = a_plan(8)
-    seen = [a_reading(0), a_reading(1, []), a_reading(2, [a_face(), adult]), a_reading(3), a_reading(5, []), a_reading(6, [adult])]
+    seen = [
+        a_reading(0),
+        a_reading(1, []),
+        a_reading(2, [a_face(), adult]),
+        a_reading(3),
+        a_reading(5, []),
+        a_reading(6, [adult]),
+    ]
     beside = [ShoulderRange(start_second=3, end_second=6)]
     presence = presence_of(plan, second_rows(plan, seen, SHUT), beside)
     assert (presence.lesson_seconds, presence.seen_seconds) == (8, 6)
