@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, Interf
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
 
-from .errors import LedgerAway, SchemaMissing, SettingsInvalid
+from .errors import LedgerAway, SchemaMissing, ServiceError, SettingsInvalid
 
 BUSY_SECONDS = 20
 CONNECT_SECONDS = 3
@@ -166,6 +166,10 @@ def explained() -> Iterator[None]:
     except DBAPIError as error:
         if _names_what_is_missing(error):
             raise SchemaMissing("The ledger's tables are missing or of an older version; run `smilereel migrate`.") from error
+        if getattr(error.orig, "sqlite_errorcode", None) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+            raise ServiceError(
+                "The ledger's file is no SQLite database, or is damaged; check SMILEREEL_DATABASE_URL, or restore a backup."
+            ) from error
         if not (_passes(error) or error.connection_invalidated):
             raise
         raise LedgerAway(f"The ledger's database cannot be used ({_kind(error)}); see that it runs and has room.") from error

@@ -20,7 +20,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Broker and result backend (redis:// or redis+socket://).")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        pattern=r"^(rediss?|redis\+socket)://",
+        description="Broker and result backend (redis:// or redis+socket://).",
+    )
     database_url: str = Field("sqlite:///smilereel.sqlite3", description="The ledger: an SQLAlchemy URL.")
     store_url: str = Field(
         "file:///var/lib/smilereel/store", description="Where frames, crops and reels lie: file:///folder or s3://bucket/prefix."

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
 import pytest
+from pydantic import TypeAdapter
 
+from shared.answers import Erasure, Job
 from shared.errors import SettingsInvalid
+from shared.messages import SegmentPlanned
+from shared.progress import LessonStatus
 from shared.settings import Settings, describe, load_settings
-from tests.builders import lesson_document
+from shared.states import LessonState
+from tests.builders import a_segment, lesson_document
 from workers.__main__ import COMMANDS, main
 
 
@@ -39,6 +45,24 @@ def test_a_wrong_call_ends_with_2(arguments: list[str], capsys: pytest.CaptureFi
 def test_schema_prints_the_lessons_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     jsonschema.validate(lesson_document(), json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.parametrize(
+    ("document", "example"),
+    [
+        ("job", Job("lesson-1", LessonState.ACCEPTED, created=True, sent=False)),
+        ("status", LessonStatus("lesson-1", LessonState.DONE, "publish_lesson", 100, 0, None)),
+        ("erasure", Erasure("lesson", "lesson-1", ("lesson-1",), datetime(2026, 11, 20, tzinfo=UTC), True, ())),
+        ("messages", SegmentPlanned(lesson_id="lesson-1", work_version="v1", segment=a_segment())),
+    ],
+)
+def test_schema_prints_what_is_answered_and_sent(document: str, example: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", document]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    written = TypeAdapter(type(example)).dump_python(example, mode="json")
+    jsonschema.validate(written, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**written, "lesson_id": 7, "lesson_ids": 7}, schema)
 
 
 def test_settings_tell_value_source_and_meaning(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

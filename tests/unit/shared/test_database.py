@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from shared import database as module
 from shared.database import open_database
-from shared.errors import LedgerAway, SchemaMissing, SettingsInvalid
+from shared.errors import LedgerAway, SchemaMissing, ServiceError, SettingsInvalid
 from shared.ledger import Ledger, LessonState, open_ledger
 from shared.tables import LessonRow
 from tests.builders import a_lesson
@@ -227,3 +227,9 @@ def test_times_come_back_as_they_went_in_and_in_utc(ledger: Ledger) -> None:
     offset = ledger.require("lesson-1").created_at.utcoffset()
     assert offset is not None
     assert offset.total_seconds() == 0
+
+
+def test_a_file_that_is_no_database_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite3").write_bytes(b"a letter, not a database" * 500)
+    with pytest.raises(ServiceError, match="no SQLite database, or is damaged"):
+        open_ledger(f"sqlite:///{tmp_path}/ledger.sqlite3").read("lesson-1")

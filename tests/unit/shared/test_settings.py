@@ -47,3 +47,13 @@ def test_a_list_that_is_no_json_is_named_too(monkeypatch: pytest.MonkeyPatch) ->
             load_settings()
     finally:
         load_settings.cache_clear()
+
+
+@pytest.mark.parametrize("url", ["nonsense://x", "amqp://user:hidden@host", "redis", ""])
+def test_an_address_that_is_none_of_redis_is_refused_before_anything_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_settings.cache_clear()
+    monkeypatch.setenv("SMILEREEL_REDIS_URL", url)
+    with pytest.raises(SettingsInvalid, match="SMILEREEL_REDIS_URL") as refused:
+        load_settings()
+    assert "hidden" not in str(refused.value)
+    load_settings.cache_clear()
