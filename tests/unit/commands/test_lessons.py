@@ -35,7 +35,7 @@ def test_a_line_a_lesson_the_last_changed_first_and_the_counts(one_of_each: Ledg
     assert (said.code, said.err) == (0, "")
     assert ids(said.lines[:-1]) == [str(state) for state in reversed(STATES)]
     assert [line.split()[1] for line in said.lines[:-1]] == ids(said.lines[:-1])
-    assert said.lines[-1] == "1 accepted, 1 done, 1 no_reel, 1 processing, 1 quarantined, 1 refused"
+    assert said.lines[-1] == "1 accepted, 1 cancelled, 1 done, 1 no_reel, 1 processing, 1 quarantined, 1 refused"
 
 
 def test_how_often_it_was_sent_since_when_it_rests_and_why(ledger: Ledger, clock: Clock, operator: Smilereel) -> None:
@@ -73,7 +73,7 @@ def test_an_unknown_state_is_refused_and_the_known_ones_named(state: str, one_of
 
 def test_no_more_than_were_asked_for(one_of_each: Ledger, operator: Smilereel) -> None:
     said = operator("lessons", "--limit", "2")
-    assert ids(said.lines[:-1]) == ["quarantined", "refused"]
+    assert ids(said.lines[:-1]) == ["cancelled", "quarantined"]
     assert said.lines[-1].count("1 ") == len(STATES), "the counts are of all"
 
 
@@ -135,7 +135,7 @@ def test_the_quarantine_shows_what_was_set_aside_and_why(one_of_each: Ledger, cl
     assert (said.code, said.err) == (0, "")
     assert ids(said.lines[:-1]) == ["poison", "quarantined"]
     assert said.lines[0].endswith("  sent 5 times without any progress")
-    assert said.lines[-1].startswith("1 accepted, 1 done, ")
+    assert said.lines[-1].startswith("1 accepted, 1 cancelled, 1 done, ")
     assert [json.loads(line)["lesson_id"] for line in operator("quarantine", "--json", "--limit", "1").lines] == ["poison"]
 
 

@@ -10,7 +10,7 @@ from shared.settings import Settings, describe, load_settings
 
 @pytest.mark.parametrize("name", ["redis_url", "database_url"])
 def test_a_password_in_an_address_is_masked(name: str) -> None:
-    rows = describe(Settings.model_validate({name: "scheme://somebody:hidden@host:1/x"}))
+    rows = describe(Settings.model_validate({name: "redis://somebody:hidden@host:1/x"}))
     shown = {variable: str(value) for variable, value, _, _ in rows}
     assert shown[f"SMILEREEL_{name.upper()}"] == "scheme://***@host:1/x"
 
