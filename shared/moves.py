@@ -103,14 +103,15 @@ class Moves:
             self._end(session, row, "cancelled by the backend")
             return True
 
-    def withdraw(self, session: Session, row: LessonRow) -> None:
-        """WITHDRAW, in a transaction that goes on: the family no longer agrees to any processing."""
-        if row.state not in WITHDRAW.enters:
-            row.round += row.state not in OPEN_STATES  # that end was told; this is another one
-            self._move(session, row.lesson_id, WITHDRAW, LessonState.CANCELLED, 0)
-            self._end(session, row, "consent was withdrawn")
-        row.reason = "consent was withdrawn"
+    def withdraw(self, session: Session, row: LessonRow) -> bool:
+        """WITHDRAW, in a transaction that goes on: the family no longer agrees to any processing; whether the state allowed it."""
         session.execute(delete(ReelRow).where(ReelRow.lesson_id == row.lesson_id))
+        was_told = row.state not in OPEN_STATES
+        if self._move(session, row.lesson_id, WITHDRAW, LessonState.CANCELLED, 0) is None:
+            return False
+        row.round += was_told  # that was another end
+        self._end(session, row, "consent was withdrawn")
+        return True
 
     def _supersede(self, session: Session, row: LessonRow, reel: Reel | None) -> None:
         """This version's reel is the lesson's only one from now on; a row of this version stays as it is."""

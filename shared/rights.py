@@ -45,6 +45,16 @@ class Rights:
             if not (consent.process and consent.analytics):
                 session.execute(delete(SecondRow).where(SecondRow.lesson_id == lesson_id))
 
+    def approve_reel(self, lesson_id: str, work_version: str, actor: str) -> bool:
+        """Somebody looked at the reel of this version and lets it be shown; False where it is another by now, or was approved before."""
+        with self._database.transaction() as session:
+            this = (ReelRow.lesson_id == lesson_id, ReelRow.work_version == work_version, ReelRow.approved_at.is_(None))
+            values = {"approved_at": self._database.now(session), "approved_by": actor}
+            if session.execute(update(ReelRow).where(*this).values(**values).returning(ReelRow.lesson_id)).first() is None:
+                return False
+            self._audit.note(session, actor, "approve", "lesson", lesson_id, f"version {work_version}")
+            return True
+
     def erase(self, lesson_id: str, actor: str) -> bool:
         """Remove the lesson's rows and leave a mark, so that nothing of it comes back; False where that was done before.
 

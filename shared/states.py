@@ -62,7 +62,10 @@ SET_ASIDE = Move(
 )
 CANCEL = Move("cancel", OPEN_STATES, frozenset({LessonState.CANCELLED}), "the backend")
 WITHDRAW = Move(
-    "withdraw", frozenset(LessonState), frozenset({LessonState.CANCELLED}), "the family, by withdrawing `consent.process`"
+    "withdraw",
+    frozenset(LessonState) - {LessonState.CANCELLED},
+    frozenset({LessonState.CANCELLED}),
+    "the family, by withdrawing `consent.process`",
 )
 OPEN = Move("open", ENDS, frozenset({LessonState.ACCEPTED}), "an operator, the backend, a run with other files or settings")
 

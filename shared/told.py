@@ -144,14 +144,6 @@ class Told:
         with self._database.reading() as session:
             return set(session.scalars(select(ReelRow.work_version).where(ReelRow.lesson_id == lesson_id)))
 
-    def approve(self, lesson_id: str, by: str) -> bool:
-        """Somebody looked at the reel and lets it be sent; False where there is none."""
-        with self._database.transaction() as session:
-            now = self._database.now(session)
-            values = {"approved_at": now, "approved_by": by}
-            approved = update(ReelRow).where(ReelRow.lesson_id == lesson_id).values(**values).returning(ReelRow.lesson_id)
-            return session.execute(approved).first() is not None
-
     def forget_smiles(self) -> int:
         """Take the smile scores out of all rows, for when mood analytics are off; how many rows held one."""
         with self._database.transaction() as session:

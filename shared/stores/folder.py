@@ -122,12 +122,11 @@ class FolderStore:
 
     def _remove(self, path: Path) -> None:
         """Remove a file, a link, or a folder with all in it: moved aside at once, so that nobody writes into what is being removed."""
-        if not os.path.lexists(path):
-            return
-        aside = self._temporary()
         try:
+            path.lstat()  # before anything is made for its sake
+            aside = self._temporary()
             path.rename(aside)
-        except (FileNotFoundError, NotADirectoryError):  # somebody else removed it first
+        except (FileNotFoundError, NotADirectoryError):  # never there, or somebody else removed it first
             return
         _remove_tree(aside)
 

@@ -112,7 +112,11 @@ def test_a_reel_waits_for_approval_where_that_is_asked_for(settings: Settings) -
     careful = settings.model_copy(update={"reel_approval": True})
     assert find_reel("four", settings=careful) is None
     ledger = open_ledger(settings.database_url)
-    assert ledger.told.approve("four", "ann")
+    (version,) = ledger.told.reel_versions("four")
+    assert not ledger.rights.approve_reel("four", "another", "ann")
+    assert ledger.rights.approve_reel("four", version, "ann")
+    assert not ledger.rights.approve_reel("four", version, "ann"), "once"
+    assert ledger.audit.entries("four")[0].action == "approve"
     ledger.close()
     assert find_reel("four", settings=careful) is not None
 

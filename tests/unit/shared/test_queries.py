@@ -59,7 +59,7 @@ def test_there_are_ten() -> None:
 
 def test_each_query_gives_the_answer(ledger: Ledger) -> None:
     fill(ledger)
-    ledger.told.approve("a-2", "somebody")
+    ledger.rights.approve_reel("a-2", next(iter(ledger.told.reel_versions("a-2"))), "somebody")
     for number, query in QUERIES.items():
         found = ask(ledger, query)
         assert len(found) == len(ANSWERS[number]), f"query {number}: {found}"

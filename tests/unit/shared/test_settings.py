@@ -12,7 +12,7 @@ from shared.settings import Settings, describe, load_settings
 def test_a_password_in_an_address_is_masked(name: str) -> None:
     rows = describe(Settings.model_validate({name: "redis://somebody:hidden@host:1/x"}))
     shown = {variable: str(value) for variable, value, _, _ in rows}
-    assert shown[f"SMILEREEL_{name.upper()}"] == "scheme://***@host:1/x"
+    assert shown[f"SMILEREEL_{name.upper()}"] == "redis://***@host:1/x"
 
 
 def test_no_secret_is_shown_whoever_prints_the_settings() -> None:

@@ -9,7 +9,8 @@ import pytest
 from shared import states
 from shared.ledger import Ledger
 from shared.reel import Reel
-from shared.states import ADMIT, ENDS, MOVES, OPEN, OPEN_STATES, LessonState, Move, ending
+from shared.states import ADMIT, CANCEL, ENDS, MOVES, OPEN, OPEN_STATES, WITHDRAW, LessonState, Move, ending
+from shared.tables import LessonRow
 from tests.ledgers import events_of, put_into, reels_of
 
 REEL = Reel(frames=9, width=320, height=320, bytes=500_000)
@@ -26,6 +27,11 @@ def make(ledger: Ledger, move: Move, target: LessonState) -> bool:
         return ledger.admit("lesson-1", 0, places=1, lease_seconds=60)
     if move is OPEN:
         return ledger.reopen("lesson-1")
+    if move is CANCEL:
+        return ledger.cancel("lesson-1")
+    if move is WITHDRAW:
+        with ledger.database.transaction() as session:
+            return ledger.withdraw(session, session.get_one(LessonRow, "lesson-1"))
     return ledger.finish("lesson-1", target, "why", reel=REEL if target is LessonState.DONE else None)
 
 
@@ -48,8 +54,9 @@ def test_every_move_from_every_state(ledger: Ledger, state: LessonState, move: M
         assert after.generation > before.generation
         assert events_of(ledger) == told
     else:
-        assert (after.reason, after.lease_until) == ("why", None)
-        assert events_of(ledger) == [*told, (1, target)]
+        reason = {CANCEL: "cancelled by the backend", WITHDRAW: "consent was withdrawn"}.get(move, "why")
+        assert (after.reason, after.lease_until) == (reason, None)
+        assert events_of(ledger) == [*told, (1 + len(told), target)]
         assert len(reels_of(ledger)) == (target is LessonState.DONE)
 
 
@@ -65,13 +72,13 @@ def test_every_state_is_open_or_an_end_and_can_be_left_and_entered() -> None:
     assert all(state.final == (state in ENDS) for state in LessonState)
     assert frozenset().union(*(move.leaves for move in MOVES)) == set(LessonState)
     assert frozenset().union(*(move.enters for move in MOVES)) == set(LessonState)
-    assert {state for move in MOVES if move.leaves & ENDS for state in move.enters} == {LessonState.ACCEPTED}
+    assert {move for move in MOVES if move.leaves & ENDS} == {OPEN, WITHDRAW}, "nothing else leaves an end"
 
 
 @pytest.mark.parametrize("state", sorted(LessonState))
 def test_each_end_has_one_move_that_leads_there(state: LessonState) -> None:
     if state in ENDS:
-        assert [move for move in MOVES if state in move.enters] == [ending(state)]
+        assert [move for move in MOVES if state in move.enters and move is not WITHDRAW] == [ending(state)]
     else:
         with pytest.raises(ValueError, match="is no end"):
             ending(state)

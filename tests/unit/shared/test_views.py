@@ -175,7 +175,7 @@ def test_disconnects_reels_and_presence(ledger: Ledger) -> None:
         ("c-1", "teacher", 10, 10),
         ("c-3", "teacher", 30, 40),
     ]
-    assert ledger.told.approve("a-2", "somebody@school")
+    assert ledger.rights.approve_reel("a-2", next(iter(ledger.told.reel_versions("a-2"))), "somebody@school")
     reels = {row["lesson_id"]: row for row in rows_of(ledger.database, view_named("reel"))}
     assert sorted(reels) == ["a-1", "a-2", "c-1"]
     assert [reels["a-1"][name] for name in ("frames", "width", "height", "bytes")] == [9, 320, 320, 517_000]
