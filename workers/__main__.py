@@ -35,7 +35,7 @@ COMMANDS = {
     "web": "serve a page over all lessons on this machine, behind a log-in",
     "migrate": "bring the ledger's tables up to date",
     "chaos": "break real parts for a while, then count what is lost, double or left over",
-    "schema": "print the JSON Schema of LESSON.json, or of the webhook's body",
+    "schema": "print the JSON Schema of LESSON.json, of answers, messages or the webhook",
     "settings": "print every setting, its value and where it came from",
 }
 

@@ -6,13 +6,17 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from shared.client import enqueue_lesson, lesson_status
-from shared.errors import ConsentMissing, LessonConflict, LessonInvalid, SchemaMissing
+from shared.client import enqueue_lesson, find_reel, lesson_status
+from shared.errors import ConsentMissing, LedgerAway, LessonConflict, LessonInvalid, SchemaMissing
 from shared.ledger import LessonState, open_ledger
+from shared.reel import Reel
 from shared.sender import plan_sender
 from shared.sending import Sent
 from shared.settings import Settings
@@ -66,3 +70,41 @@ def test_the_client_imports_nothing_heavy() -> None:
     modules = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     heavy = {"torch", "cv2", "fastai", "numpy", "av", "imageio", "PIL", "workers"}
     assert heavy.isdisjoint({name.split(".")[0] for name in modules})
+
+
+def test_a_reels_addresses(settings: Settings) -> None:
+    """Signed and ending on S3, below the backend's own address where it has one; nothing is asked of the store for that."""
+    enqueue_lesson(lesson_document(), settings=settings)
+    ledger = open_ledger(settings.database_url)
+    assert ledger.admit("lesson-1", 0, places=1, lease_seconds=1)
+    ledger.planned("lesson-1", "v1", 1, {})
+    assert ledger.finish("lesson-1", LessonState.DONE, None, reel=Reel(frames=9, width=320, height=320, bytes=5))
+    ledger.close()
+    s3 = {"store_url": "s3://bucket/x", "s3_endpoint": "https://s3.invalid", "s3_access_key_id": "k"}
+    keys = {**s3, "s3_secret_access_key": SecretStr("hidden")}
+    signed = find_reel("lesson-1", settings=settings.model_copy(update={**keys, "reel_address_seconds": 60.0}))
+    assert signed is not None
+    assert signed.address.startswith("https://s3.invalid/bucket/x/lessons/lesson-1/v1/reel.gif?")
+    assert "hidden" not in signed.address
+    assert signed.expires_at is not None
+    assert 50 < (signed.expires_at - datetime.now(UTC)).total_seconds() <= 60
+    shown = find_reel("lesson-1", settings=settings.model_copy(update={"reel_base_url": "https://school.example/reels/"}))
+    assert shown is not None
+    assert shown.poster_address == "https://school.example/reels/lessons/lesson-1/v1/poster.jpg"
+
+
+def test_a_database_that_is_away_can_be_asked_again(tmp_path: Path) -> None:
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/later/ledger.sqlite3", redis_url="redis://127.0.0.1:1/0")
+    for call in (lambda: enqueue_lesson(lesson_document(), settings=settings), lambda: find_reel("lesson-1", settings=settings)):
+        with pytest.raises(LedgerAway):
+            call()
+    (tmp_path / "later").mkdir()
+    assert enqueue_lesson(lesson_document(), settings=settings).created
+    assert find_reel("lesson-1", settings=settings) is None
+
+
+def test_from_many_threads(settings: Settings) -> None:
+    enqueue_lesson(lesson_document(), settings=settings)
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda n: enqueue_lesson(lesson_document(lesson_id=f"l-{n % 4}"), settings=settings), range(16)))
+    assert sum(job.created for job in jobs) == 4

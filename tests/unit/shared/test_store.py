@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
@@ -259,3 +262,35 @@ def test_the_settings_name_a_store(server: S3Server, tmp_path: Path) -> None:
     )
     bucket.put("settings/a", b"x")
     assert open_store(f"s3://{server.bucket}/settings", s3=server.access).get("a") == b"x"
+
+
+def fetched(address: str) -> bytes | int:
+    """What a browser without any key gets: the object, or the status of the refusal."""
+    try:
+        with urlopen(address, timeout=5) as answer:  # test: our own server or a file
+            body: bytes = answer.read()
+            return body
+    except HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_an_address_for_those_who_may_not_read_the_store(store: Store) -> None:
+    store.put("lessons/lesson-1/v1/reel.gif", b"GIF89a")
+    address = store.address("lessons/lesson-1/v1/reel.gif", 60)
+    assert fetched(address) == b"GIF89a"
+    with pytest.raises(StoreError):
+        store.address("../secret", 60)
+
+
+@pytest.mark.s3
+def test_a_signed_address_ends_and_cannot_be_forged(server: S3Server) -> None:
+    store = open_store(f"s3://{server.bucket}/signed", s3=server.access)
+    store.put("lesson-1/reel.gif", b"GIF89a")
+    store.put("lesson-2/reel.gif", b"another child")
+    address = store.address("lesson-1/reel.gif", 1)
+    assert fetched(address.replace("lesson-1", "lesson-2")) == 403
+    assert fetched(address.replace("X-Amz-Expires=1&", "X-Amz-Expires=9999&")) == 403
+    assert fetched(address.split("?")[0]) == 403
+    time.sleep(2.1)
+    assert fetched(address) == 403
