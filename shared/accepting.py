@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from .errors import LessonConflict, LessonErased
+from .errors import LessonConflict, LessonErased, SettingsInvalid
 from .lesson import Consent, Lesson
 from .states import LessonState
 from .tables import LessonRow
 from .told_tables import TombstoneRow
+
+_INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 def accept(within: Session | Connection, lesson: Lesson, now: datetime) -> bool:
@@ -28,11 +30,11 @@ def accept(within: Session | Connection, lesson: Lesson, now: datetime) -> bool:
         LessonConflict: the id is taken by other content.
         LessonErased: a lesson of this id was erased, and does not come back.
     """
-    erased = select(TombstoneRow.lesson_id).where(TombstoneRow.lesson_id == lesson.lesson_id)
-    if within.execute(erased).first() is not None:
-        raise LessonErased(f"Lesson {lesson.lesson_id} was erased; hand a new lesson in under an id of its own.")
+    _refuse_erased(within, lesson.lesson_id)
     dialect = within.get_bind().dialect.name if isinstance(within, Session) else within.dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    if dialect not in _INSERTS:
+        raise SettingsInvalid("The connection handed in is neither to PostgreSQL nor to SQLite; the ledger lies on one of them.")
+    insert = _INSERTS[dialect]
     content = lesson.content_sha256()
     row = insert(LessonRow).values(
         lesson_id=lesson.lesson_id,
@@ -47,6 +49,8 @@ def accept(within: Session | Connection, lesson: Lesson, now: datetime) -> bool:
         **consent_columns(lesson.consent),
     )
     if within.execute(row.on_conflict_do_nothing().returning(LessonRow.lesson_id)).first() is not None:
+        # The insert waited for an erasure that was under way when the first look was taken.
+        _refuse_erased(within, lesson.lesson_id)
         return True
     known = within.execute(select(LessonRow.content_sha256).where(LessonRow.lesson_id == lesson.lesson_id)).scalar_one_or_none()
     if known != content:
@@ -54,6 +58,13 @@ def accept(within: Session | Connection, lesson: Lesson, now: datetime) -> bool:
             f"Lesson {lesson.lesson_id} was handed in before with other content; give the changed lesson an id of its own."
         )
     return False
+
+
+def _refuse_erased(within: Session | Connection, lesson_id: str) -> None:
+    """Raises LessonErased; a row that was written before goes again, since its transaction may be the caller's to commit."""
+    if within.execute(select(TombstoneRow.lesson_id).where(TombstoneRow.lesson_id == lesson_id)).first() is not None:
+        within.execute(delete(LessonRow).where(LessonRow.lesson_id == lesson_id))
+        raise LessonErased(f"Lesson {lesson_id} was erased; hand a new lesson in under an id of its own.")
 
 
 def consent_columns(consent: Consent) -> dict[str, Any]:

@@ -24,6 +24,8 @@ _POSTGRESQL = [
     " $$ BEGIN RAISE EXCEPTION 'the audit log only grows'; END $$",
     "DROP TRIGGER IF EXISTS audit_only_grows ON audit",
     "CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION smilereel_audit_only_grows()",
+    "DROP TRIGGER IF EXISTS audit_is_not_emptied ON audit",
+    "CREATE TRIGGER audit_is_not_emptied BEFORE TRUNCATE ON audit EXECUTE FUNCTION smilereel_audit_only_grows()",
 ]
 
 

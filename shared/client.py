@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .answers import Erasure, Job, PublishedReel
 from .errors import ConsentMissing, LessonNotEnded, LessonUnknown, StoreError
-from .lesson import Consent, Lesson, parse_lesson
+from .lesson import Consent, Lesson, is_lesson_id, parse_lesson, without_control_characters
 from .progress import LessonStatus, status_of
 from .states import LessonState
 
@@ -70,8 +70,10 @@ def enqueue_lesson(
         raise ConsentMissing(f"Lesson {lesson.lesson_id} may not be processed: consent.process is not true.")
     if connection is not None:
         from .accepting import accept
+        from .database import explained
 
-        created = accept(connection, lesson, datetime.now(UTC))
+        with explained():
+            created = accept(connection, lesson, datetime.now(UTC))
         return Job(lesson.lesson_id, LessonState.ACCEPTED, created, sent=False)
     from .sender import send_lesson
 
@@ -87,10 +89,12 @@ def enqueue_lesson(
 def lesson_status(lesson_id: str, *, settings: Settings | None = None) -> LessonStatus | None:
     """Where the lesson stands, None for an unknown id."""
     ledger = _ledger(settings)
-    record = ledger.read(lesson_id)
+    record = ledger.read(lesson_id) if is_lesson_id(lesson_id) else None
     if record is None:
         return None
-    return status_of(record, ledger.runs.progress(lesson_id, record.work_version or ""))
+    # Before the plan of a lesson that is processed anew, the runs are those of its older version.
+    stages = ledger.runs.progress(lesson_id, record.work_version or "") if record.n_segments or record.state.final else {}
+    return status_of(record, stages)
 
 
 def find_reel(
@@ -107,8 +111,8 @@ def find_reel(
 
     settings = settings or _of_environment()
     ledger = _ledger(settings)
-    found = ledger.told.reel(lesson_id)
-    if found is None or not getattr(found.consent, purpose):
+    found = ledger.told.reel(lesson_id) if is_lesson_id(lesson_id) else None
+    if found is None or not all(getattr(found.consent, needed) for needed in ("process", "reel", purpose)):
         return None
     return published(lesson_id, found, settings)
 
@@ -125,6 +129,7 @@ def reprocess(lesson_id: str, *, settings: Settings | None = None) -> Job:
 
     settings = settings or _of_environment()
     ledger = _ledger(settings)
+    _known(ledger, lesson_id)
     opened = ledger.reopen(lesson_id, anew=True)
     record = _known(ledger, lesson_id)
     if not opened and not record.consent.process:
@@ -142,9 +147,8 @@ def cancel(lesson_id: str, *, settings: Settings | None = None) -> bool:
         LessonUnknown: no lesson has this id.
     """
     ledger = _ledger(settings)
-    cancelled = ledger.cancel(lesson_id)
     _known(ledger, lesson_id)
-    return cancelled
+    return ledger.cancel(lesson_id)
 
 
 def change_consent(lesson_id: str, consent: Consent, *, actor: str = BACKEND, settings: Settings | None = None) -> None:
@@ -154,6 +158,7 @@ def change_consent(lesson_id: str, consent: Consent, *, actor: str = BACKEND, se
         LessonUnknown: no lesson has this id.
     """
     ledger = _ledger(settings)
+    _known(ledger, lesson_id)
     ledger.rights.change_consent(lesson_id, consent, actor)
 
 
@@ -165,6 +170,8 @@ def erase_lesson(lesson_id: str, *, actor: str = BACKEND, settings: Settings | N
     """
     settings = settings or _of_environment()
     ledger = _ledger(settings)
+    if not is_lesson_id(lesson_id):
+        raise LessonUnknown(f"The ledger knows no lesson {lesson_id[:128]!r}.")
     ledger.rights.erase(lesson_id, actor)
     return _receipt("lesson", lesson_id, [lesson_id], settings)
 
@@ -173,16 +180,18 @@ def erase_pupil(pupil_id: str, *, actor: str = BACKEND, settings: Settings | Non
     """The same for all lessons of a pupil; for an unknown pupil the receipt names none."""
     settings = settings or _of_environment()
     ledger = _ledger(settings)
-    lesson_ids = ledger.rights.erase_pupil(pupil_id, actor)
+    lesson_ids = ledger.rights.erase_pupil(pupil_id, actor) if without_control_characters(pupil_id) else []
     return _receipt("pupil", pupil_id, lesson_ids, settings)
 
 
 def _receipt(subject: Literal["lesson", "pupil"], subject_id: str, lesson_ids: list[str], settings: Settings) -> Erasure:
-    from .store import lesson_output_key, lesson_work_key, store_of
+    from .store import FolderStore, lesson_output_key, lesson_work_key, store_of
 
     cleared = True
     try:
         store = store_of(settings)
+        # A folder that is not there is not the workers' store: nothing was cleared by finding nothing in it.
+        cleared = not isinstance(store, FolderStore) or store.root.is_dir()
         for lesson_id in lesson_ids:
             store.delete(lesson_work_key(lesson_id))
             store.delete(lesson_output_key(lesson_id))
@@ -192,9 +201,9 @@ def _receipt(subject: Literal["lesson", "pupil"], subject_id: str, lesson_ids: l
 
 
 def _known(ledger: Ledger, lesson_id: str) -> LessonRecord:
-    record = ledger.read(lesson_id)
+    record = ledger.read(lesson_id) if is_lesson_id(lesson_id) else None
     if record is None:
-        raise LessonUnknown(f"The ledger knows no lesson {lesson_id}.")
+        raise LessonUnknown(f"The ledger knows no lesson {lesson_id[:128]!r}.")
     return record
 
 

@@ -161,8 +161,10 @@ class Deliveries:
         return self._again(EventRow.delivery == Delivery.DEAD)
 
     def _again(self, condition: ColumnElement[bool]) -> int:
-        anew = {"delivery": Delivery.PENDING, "delivery_attempts": 0, "deliver_at": None, "delivered_at": None}
+        anew: dict[str, object] = {"delivery": Delivery.PENDING, "delivery_attempts": 0, "delivered_at": None}
         with self.database.transaction() as session:
+            # Due now, and so not new: what is asked for is told, however old it is.
+            anew["deliver_at"] = self.database.now(session)
             changed = session.execute(
                 update(EventRow).where(condition).values(**anew, delivery_fault=None).returning(EventRow.event_id)
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -25,7 +26,8 @@ from pydantic import (
 from .errors import LessonInvalid
 
 Side = Literal["student", "teacher"]
-LessonId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@=+-]{0,127}$")]
+_LESSON_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@=+-]{0,127}")
+LessonId = Annotated[str, Field(pattern=f"^{_LESSON_ID.pattern}$")]
 # Stands for "nobody said when": a run of single recordings by hand begins here.
 NOMINAL_START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,6 +41,22 @@ class Subject(StrEnum):
 
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+def is_lesson_id(text: str) -> bool:
+    """Whether a lesson could have this id."""
+    return bool(_LESSON_ID.fullmatch(text))
+
+
+def without_control_characters(text: str) -> bool:
+    """Whether both databases could keep the text."""
+    return not any(ord(sign) < 32 or 127 <= ord(sign) < 160 or 0xD800 <= ord(sign) < 0xE000 for sign in text)
+
+
+def _without_control_characters(text: str) -> str:
+    if not without_control_characters(text):
+        raise ValueError("an id holds no control characters")
+    return text
 
 
 def _path_or_https(uri: str) -> str:
@@ -96,7 +114,9 @@ class Lesson(_Document):
     )
     consent: Consent = Field(default=Consent(), description="What the family agreed to.")
     subject: Subject = Field(default=Subject.CHILD, description="Whose smiles the reel may show.")
-    pupil_id: str | None = Field(default=None, min_length=1, max_length=128, description="The backend's id of the pupil.")
+    pupil_id: Annotated[str, AfterValidator(_without_control_characters)] | None = Field(
+        default=None, min_length=1, max_length=128, description="The backend's id of the pupil."
+    )
 
     @model_validator(mode="after")
     def _recordings_in_order(self) -> Lesson:

@@ -69,6 +69,7 @@ class Moves:
         reel: Reel | None = None,
         generation: int = 0,
         most_attempts: int = 0,
+        needs_approval: bool = False,
     ) -> bool:
         """Move the lesson to an end, with its event and its reel's row in the same transaction; whether the state allowed it.
 
@@ -78,6 +79,7 @@ class Moves:
             reason: why there is no reel, for whoever asks.
             reel: its row, if there is one; a row of the same lesson and version stays as it is.
             generation: refused if a newer sending has been made; 0 speaks for no sending.
+            needs_approval: nobody finds the reel before a person has approved it.
             most_attempts: refused unless so many attempts are spent and nobody has a lease on it; 0: however that may be.
         """
         with self.database.transaction() as session:
@@ -90,7 +92,7 @@ class Moves:
                 return False
             row.keeps = "all"
             if state in PUBLISH.enters:
-                self._supersede(session, row, reel)
+                self._supersede(session, row, reel, needs_approval)
             self._end(session, row, reason)
             return True
 
@@ -113,7 +115,7 @@ class Moves:
         self._end(session, row, "consent was withdrawn")
         return True
 
-    def _supersede(self, session: Session, row: LessonRow, reel: Reel | None) -> None:
+    def _supersede(self, session: Session, row: LessonRow, reel: Reel | None, needs_approval: bool) -> None:
         """This version's reel is the lesson's only one from now on; a row of this version stays as it is."""
         others = delete(ReelRow).where(ReelRow.lesson_id == row.lesson_id)
         if reel is None:
@@ -121,7 +123,7 @@ class Moves:
             return
         session.execute(others.where(ReelRow.work_version != row.work_version))
         made = {"lesson_id": row.lesson_id, "work_version": row.work_version, "created_at": row.updated_at}
-        self._insert_or_ignore(session, ReelRow, **made, **reel.model_dump())
+        self._insert_or_ignore(session, ReelRow, **made, **reel.model_dump(), needs_approval=needs_approval)
 
     def _end(self, session: Session, row: LessonRow, reason: str | None) -> None:
         row.reason, row.lease_until = plain_text(reason, 1000), None
@@ -145,7 +147,8 @@ class Moves:
             row.reason = None
             row.round += 1
             row.generation += 1
-            row.revision += anew
+            if anew:
+                row.revision, row.n_segments = row.revision + 1, 0
             _forget_attempts(session, lesson_id)
             return True
 

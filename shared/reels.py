@@ -26,7 +26,7 @@ def published(lesson_id: str, found: ReelStanding, settings: Settings) -> Publis
     Raises:
         SettingsInvalid: the store's settings cannot be used.
     """
-    if settings.reel_approval and found.approved_at is None:
+    if (settings.reel_approval or found.needs_approval) and found.approved_at is None:
         return None
     keys = [output_key(lesson_id, found.work_version, name) for name in ("reel.gif", "poster.jpg")]
     expires_at = None

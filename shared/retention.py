@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 
 from .database import Database
 from .settings import Settings
@@ -57,25 +57,29 @@ class Retention:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, keeps: tuple[str, ...], days: float, limit: int = LESSONS_AT_ONCE) -> list[tuple[str, str | None]]:
-        """Ended lessons, each with its version, that keep one of these and ended more than so many days ago; none for 0 days."""
+    def due(self, keeps: tuple[str, ...], days: float, limit: int = LESSONS_AT_ONCE) -> list[str]:
+        """Ended lessons that keep one of these and ended more than so many days ago; none for 0 days."""
         if not days:
             return []
         with self._database.reading() as session:
             before = self._database.now(session) - timedelta(days=days)
-            query = select(LessonRow.lesson_id, LessonRow.work_version).where(
+            query = select(LessonRow.lesson_id).where(
                 LessonRow.state.in_(ENDS), LessonRow.updated_at < before, LessonRow.keeps.in_(keeps)
             )
-            rows = session.execute(query.order_by(LessonRow.updated_at).limit(limit))
-            return [(lesson_id, version) for lesson_id, version in rows]
+            return list(session.scalars(query.order_by(LessonRow.updated_at).limit(limit)))
 
-    def forget(self, lesson_id: str, keeps: str) -> None:
-        """Remove the rows that go with this purge and note what is kept."""
+    def forget(self, lesson_id: str, keeps: str, days: float) -> bool:
+        """Remove the rows that go with this purge and note what is kept; False where the lesson was opened or ended anew meanwhile."""
         with self._database.transaction() as session:
-            session.execute(update(LessonRow).where(LessonRow.lesson_id == lesson_id).values(keeps=keeps))
+            row = session.get(LessonRow, lesson_id, with_for_update=True)
+            before = self._database.now(session) - timedelta(days=days)
+            if row is None or row.state not in ENDS or row.updated_at >= before:
+                return False
+            row.keeps = keeps
             session.execute(delete(SecondRow).where(SecondRow.lesson_id == lesson_id))
             if keeps == NOTHING:
                 session.execute(delete(ReelRow).where(ReelRow.lesson_id == lesson_id))
+            return True
 
     def standings(self, settings: Settings) -> list[Standing]:
         """Each rule with how many lessons it concerns and how many are due now."""

@@ -70,7 +70,9 @@ class Settings(BaseSettings):
     detector_batch: int = Field(8, ge=1, le=512, description="Frames that go through the detector at once.")
     classifier_batch: int = Field(64, ge=1, le=4096, description="Faces that go through the classifiers at once.")
 
-    reel_approval: bool = Field(False, description="A reel is found by nobody before a person has approved it.")
+    reel_approval: bool = Field(
+        False, description="Of the workers: nobody finds a reel that they make before a person has approved it."
+    )
     reel_base_url: str = Field("", description="Address before a reel's key in the store, where something serves them.")
     reel_address_seconds: float = Field(
         7 * 86400.0, gt=0, le=7 * 86400, description="How long a signed address of a reel is good, on S3; no longer than a week."

@@ -111,6 +111,7 @@ class ReelRow(Base):
     height: Mapped[int] = mapped_column(Integer)
     bytes: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    needs_approval: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     approved_by: Mapped[str | None] = mapped_column(String(128))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,8 @@ from sqlalchemy import delete, insert, select, update
 
 from .database import Database
 from .lesson import Consent, Side
-from .states import LessonState
+from .retention import ALL, NOTHING
+from .states import ENDS, PUBLISH, LessonState
 from .tables import LessonRow, ReelRow
 from .told_tables import GapRow, PresenceRow, SecondRow
 
@@ -68,6 +70,18 @@ class LessonTold:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What a lesson owns in the store: its work until it has ended, the outputs of these versions; of them the reel's pictures and the
+    file of its seconds only where they may be kept.
+    """
+
+    ended: bool
+    versions: frozenset[str]
+    reel_allowed: bool
+    seconds_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReelStanding:
     """A lesson's newest reel with what decides whether it may be shown."""
 
@@ -77,6 +91,7 @@ class ReelStanding:
     height: int
     bytes: int
     created_at: datetime
+    needs_approval: bool
     approved_at: datetime | None
     state: LessonState
     consent: Consent
@@ -89,6 +104,7 @@ _REEL = (
     ReelRow.height,
     ReelRow.bytes,
     ReelRow.created_at,
+    ReelRow.needs_approval,
     ReelRow.approved_at,
 )
 _CONSENT = {purpose: getattr(LessonRow, f"consent_{purpose}") for purpose in Consent.model_fields}
@@ -101,13 +117,13 @@ class Told:
         self._database = database
 
     def write(self, lesson_id: str, told: LessonTold, *, generation: int = 0) -> None:
-        """Put these rows in the place of the lesson's older ones; not if a newer sending has been made or it is gone.
+        """Put these rows in the place of the lesson's older ones; only while it is in work, under its newest sending.
 
         Rows of seconds only with the family's consent for analytics.
         """
         with self._database.transaction() as session:
             row = session.get(LessonRow, lesson_id, with_for_update=True)
-            if row is None or generation not in {0, row.generation}:
+            if row is None or row.state != LessonState.PROCESSING or generation not in {0, row.generation}:
                 return
             row.starts_at, row.ends_at = told.starts_at, told.ends_at
             for table in (SecondRow, GapRow, PresenceRow):
@@ -144,8 +160,39 @@ class Told:
         with self._database.reading() as session:
             return set(session.scalars(select(ReelRow.work_version).where(ReelRow.lesson_id == lesson_id)))
 
+    def holdings(self, lesson_ids: Collection[str]) -> dict[str, Holding]:
+        """What these lessons own in the store; an unknown one is missing."""
+        columns = (LessonRow.lesson_id, LessonRow.state, LessonRow.work_version, LessonRow.consent_reel, LessonRow.keeps)
+        with self._database.reading() as session:
+            lessons = session.execute(select(*columns).where(LessonRow.lesson_id.in_(lesson_ids))).all()
+            reels = session.execute(
+                select(ReelRow.lesson_id, ReelRow.work_version).where(ReelRow.lesson_id.in_(lesson_ids))
+            ).all()
+        shown: dict[str, set[str]] = defaultdict(set)
+        for lesson_id, version in reels:
+            shown[lesson_id].add(version)
+        return {
+            lesson_id: Holding(
+                ended=state in ENDS,
+                versions=frozenset(
+                    shown[lesson_id] | ({version} if state in PUBLISH.enters and version and keeps != NOTHING else set())
+                ),
+                reel_allowed=allowed,
+                seconds_kept=keeps == ALL or state not in ENDS,
+            )
+            for lesson_id, state, version, allowed, keeps in lessons
+        }
+
     def forget_smiles(self) -> int:
-        """Take the smile scores out of all rows, for when mood analytics are off; how many rows held one."""
-        with self._database.transaction() as session:
-            forget = update(SecondRow).where(SecondRow.p_smile.is_not(None)).values(p_smile=None)
-            return len(session.execute(forget.returning(SecondRow.second)).all())
+        """Take the smile scores out of all rows, for when mood analytics are off; how many lessons held any. Some lessons at a time,
+        so that nobody waits long.
+        """
+        n_lessons = 0
+        while True:
+            with self._database.transaction() as session:
+                smiling = select(SecondRow.lesson_id).where(SecondRow.p_smile.is_not(None)).limit(1)
+                lesson_id = session.scalars(smiling).first()
+                if lesson_id is None:
+                    return n_lessons
+                session.execute(update(SecondRow).where(SecondRow.lesson_id == lesson_id).values(p_smile=None))
+                n_lessons += 1

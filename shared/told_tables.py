@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Float, ForeignKeyConstraint, Index, Integer, String
+from sqlalchemy import Boolean, Float, ForeignKeyConstraint, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .tables import Base, UtcDateTime
+
+_HELD = text("p_smile IS NOT NULL")
 
 
 def _of_lesson() -> ForeignKeyConstraint:
@@ -21,7 +23,11 @@ class SecondRow(Base):
     """
 
     __tablename__ = "lesson_second"
-    __table_args__ = (_of_lesson(),)
+    __table_args__ = (
+        _of_lesson(),
+        # To find the few rows, or none, that hold a smile score though mood analytics are off.
+        Index("ix_lesson_second_p_smile", "lesson_id", postgresql_where=_HELD, sqlite_where=_HELD),
+    )
 
     lesson_id: Mapped[str] = mapped_column(String(128), primary_key=True)
     second: Mapped[int] = mapped_column(Integer, primary_key=True)

@@ -1,4 +1,4 @@
-"""Takes what is still under way of erased lessons out of Redis: messages that wait, and results. Called by the sweep."""
+"""Takes what is left of erased lessons out of the store and of Redis: messages that wait, and results. Called by the sweep."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.catalogue import CPU_QUEUE, GPU_QUEUE, LESSON_HEADER
 from shared.ledger import Ledger
+from shared.store import Store, lesson_output_key, lesson_work_key
 
 UNACKED = "unacked"
 # Celery's results and the parts of chords: `celery-task-meta-…`, `celery-taskset-meta-….j`.
@@ -17,17 +18,21 @@ AT_ONCE = 500
 QUIET_SECONDS = 900.0
 
 
-def clear_erased(ledger: Ledger, redis: Any, *, quiet_seconds: float = QUIET_SECONDS) -> int:
-    """Take what is left of erased lessons out of Redis, at each sweep until they were erased long enough ago; how much it was.
+def clear_erased(ledger: Ledger, store: Store, redis: Any, *, quiet_seconds: float = QUIET_SECONDS) -> int:
+    """Take what is left of erased lessons out of store and Redis, at each sweep until they were erased long enough ago; how many
+    messages and results it was.
 
     Raises:
-        LedgerAway: the database cannot be used at the moment.
+        StoreError, LedgerAway: the store or the database cannot be used at the moment.
     """
     lesson_ids = ledger.rights.to_clear()
     if not lesson_ids:
         return 0
+    for lesson_id in lesson_ids:
+        store.delete(lesson_work_key(lesson_id))
+        store.delete(lesson_output_key(lesson_id))
     removed = forget_in_redis(redis, lesson_ids)
-    ledger.rights.cleared(quiet_seconds)
+    ledger.rights.cleared(lesson_ids, quiet_seconds)
     return removed
 
 
@@ -70,7 +75,8 @@ def _results(redis: Any, erased: frozenset[str]) -> int:
     names = [f'"{lesson_id}"'.encode() for lesson_id in erased]
     removed = 0
     for key in redis.scan_iter(RESULTS, count=AT_ONCE):
-        if any(name in _content(redis, key) for name in names):
+        content = _content(redis, key)
+        if any(name in content for name in names):
             removed += int(redis.delete(key))
     return removed
 

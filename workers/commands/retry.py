@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.ledger import LessonRecord
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +44,18 @@ def main(args: argparse.Namespace) -> int:
                 continue
             failed = True
             record = ledger.read(lesson_id)
-            print(f"{lesson_id}: {'is ' + record.state + ' and has not ended' if record else 'is not in the ledger'}")  # noqa: T201
+            print(f"{lesson_id}: {_why_not(record)}")  # noqa: T201
     if not ids:
         print("no lesson is quarantined")  # noqa: T201
     return InputError.exit_code if failed else 0
+
+
+def _why_not(record: LessonRecord | None) -> str:
+    if record is None:
+        return "is not in the ledger"
+    if not record.consent.process:
+        return "may not be processed: consent was withdrawn"
+    return f"is {record.state} and has not ended"
 
 
 def _refuse_other_than_ids(lesson_ids: list[str]) -> None:

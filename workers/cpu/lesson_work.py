@@ -12,7 +12,7 @@ from shared.ledger import LessonState
 from shared.lesson import Segment
 from shared.messages import FacesClassified, MomentsPicked, ReelAssembled, SegmentSkipped
 from shared.records import LessonPlan, Outcome, Readings, SegmentFaces
-from shared.reel import Reel
+from shared.reel import NoReelReason, Reel
 from shared.store import lesson_work_key, output_key, work_key
 from workers.cpu import assemble, pick
 from workers.cpu.measure import measure_lesson, version_of
@@ -114,13 +114,14 @@ def assemble_reel(doors: Doors, message: MomentsPicked) -> ReelAssembled:
     """The GIF, its poster and the contact sheet, from the recordings at their full size."""
     lesson_id, work_version = message.lesson_id, message.work_version
     outcome = Outcome.model_validate_json(doors.store.get(message.outcome_key))
-    if not outcome.moments:
+    lesson = doors.ledger.require(lesson_id).lesson
+    if not outcome.moments or not lesson.consent.reel:
         return ReelAssembled(lesson_id=lesson_id, work_version=work_version, outcome_key=message.outcome_key)
     record_key = output_key(lesson_id, work_version, "reel.json")
     if not doors.store.exists(record_key):
         with doors.timed(lesson_id, ASSEMBLE_REEL, work_version) as timed:
             settings = doors.settings
-            uris = [recording.uri for recording in doors.ledger.require(lesson_id).lesson.student]
+            uris = [recording.uri for recording in lesson.student]
             made = _plan(doors, lesson_id, work_version)
             shots = take_shots(made, outcome.moments, uris, source_rules(settings), threads=settings.decode_threads)
             files = assemble.assemble_reel(
@@ -146,6 +147,8 @@ def publish(doors: Doors, message: ReelAssembled) -> None:
         readings = Readings.model_validate_json(doors.store.get(_key(lesson_id, work_version, "readings.json")))
         outcome = Outcome.model_validate_json(doors.store.get(message.outcome_key))
         reel = Reel.model_validate_json(doors.store.get(message.reel_key)) if message.reel_key else None
+        if outcome.moments and not doors.ledger.require(lesson_id).consent.reel:  # withdrawn since the plan
+            reel, outcome = None, Outcome(moments=[], reason=NoReelReason.NO_CONSENT)
         stages = doors.ledger.runs.progress(lesson_id, work_version)
         record = lesson_json(made, outcome, reel, stages, readings.skipped, shown, readings.shoulder_ranges)
         seconds = second_rows(made, readings.frames, shown)
@@ -156,7 +159,8 @@ def publish(doors: Doors, message: ReelAssembled) -> None:
         timed.items = 1
     state = LessonState.DONE if reel else LessonState.NO_REEL
     reason = str(outcome.reason) if outcome.reason else None
-    if doors.ledger.finish(lesson_id, state, reason, reel=reel, generation=message.generation):
+    careful = doors.settings.reel_approval
+    if doors.ledger.finish(lesson_id, state, reason, reel=reel, generation=message.generation, needs_approval=careful):
         doors.store.delete(lesson_work_key(lesson_id))
 
 

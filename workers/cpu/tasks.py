@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 
 # Nobody gives this duty back: every ten minutes one sweep purges as well.
 PURGER, PURGE_SECONDS = "purge", 600.0
+# One sweep at a time; one that died is followed by another after a few intervals.
+SWEEPER = "sweeper"
 
 start_with_worker()
 
@@ -122,12 +124,21 @@ def reconcile(**_later: Any) -> None:
 def sweep_store(**_later: Any) -> None:
     """Remove what no lesson owns; the reconciler asks for it."""
     doors = open_doors()
+    holder, lease_seconds = uuid4().hex, max(5 * doors.settings.sweep_seconds, 10.0)
+
+    def mine() -> bool:
+        return doors.ledger.duties.hold(SWEEPER, holder, lease_seconds)
+
     try:
-        swept = sweep(doors.ledger, doors.store)
+        if not mine():
+            return
+        # What families ask for first: a sweep of a large store takes its time.
         with app.connection_for_write() as connection:
-            clear_erased(doors.ledger, connection.default_channel.client)
+            clear_erased(doors.ledger, doors.store, connection.default_channel.client)
         if doors.ledger.duties.hold(PURGER, uuid4().hex, PURGE_SECONDS):
             purge(doors.ledger, doors.store, doors.settings)
+        swept = sweep(doors.ledger, doors.store, go_on=mine)
+        doors.ledger.duties.drop(SWEEPER)
     except (StoreError, LedgerAway) as error:
         log.warning("not swept: %s", error.message)
         return

@@ -13,7 +13,6 @@ branch_labels = None
 depends_on = None
 
 PURPOSES = ("process", "reel", "email", "analytics", "training")
-ROWS_AT_ONCE = 1000
 
 
 def upgrade() -> None:
@@ -28,6 +27,7 @@ def upgrade() -> None:
         op.add_column("lesson", sa.Column(name, time))
     op.create_index("ix_lesson_pupil_id", "lesson", ["pupil_id"])
     op.create_index("ix_lesson_created_at", "lesson", ["created_at"])
+    op.add_column("reel", sa.Column("needs_approval", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("reel", sa.Column("approved_at", time))
     op.add_column("reel", sa.Column("approved_by", sa.String(128)))
     # Ends of before are history: nobody who sets a webhook up now wants to be told of them.
@@ -40,7 +40,7 @@ def upgrade() -> None:
     op.add_column("event", sa.Column("delivery_fault", sa.String(200)))
     op.create_index("ix_event_delivery_deliver_at", "event", ["delivery", "deliver_at"])
     _new_tables(time)
-    _take_out(op.get_bind())
+    _take_out()
 
 
 def _new_tables(time: sa.DateTime) -> None:
@@ -56,6 +56,8 @@ def _new_tables(time: sa.DateTime) -> None:
         *(sa.Column(name, sa.Integer) for name in ("faces", "child_faces", "adult_faces")),
         *(sa.Column(name, sa.Float) for name in ("p_smile", "p_child", "p_adult_face", "p_parent_shoulder")),
     )
+    held = sa.text("p_smile IS NOT NULL")
+    op.create_index("ix_lesson_second_p_smile", "lesson_second", ["lesson_id"], postgresql_where=held, sqlite_where=held)
     of_lesson(
         "camera_gap",
         sa.Column("side", sa.String(8), primary_key=True),
@@ -89,14 +91,13 @@ def _new_tables(time: sa.DateTime) -> None:
     op.create_index("ix_audit_subject_id", "audit", ["subject_id"])
 
 
-def _take_out(connection: sa.Connection) -> None:
-    columns = [sa.column(name, sa.Boolean) for name in (f"consent_{purpose}" for purpose in PURPOSES)]
-    lesson = sa.table(
-        "lesson", sa.column("lesson_id", sa.String), sa.column("document", sa.JSON), sa.column("pupil_id", sa.String), *columns
-    )
-    rows = connection.execute(sa.select(lesson.c.lesson_id, lesson.c.document))
-    while batch := rows.fetchmany(ROWS_AT_ONCE):
-        for lesson_id, document in batch:
-            consent = {f"consent_{purpose}": bool(document.get("consent", {}).get(purpose)) for purpose in PURPOSES}
-            values = {"pupil_id": document.get("pupil_id"), **consent}
-            connection.execute(lesson.update().where(lesson.c.lesson_id == lesson_id).values(**values))
+def _take_out() -> None:
+    """One statement, in the database: a ledger may hold millions of lessons."""
+    if op.get_bind().dialect.name == "postgresql":
+        agreed = "coalesce(CAST(document->'consent'->>'{0}' AS boolean), false)"
+        pupil = "document->>'pupil_id'"
+    else:
+        agreed = "coalesce(json_extract(document, '$.consent.{0}'), 0)"
+        pupil = "json_extract(document, '$.pupil_id')"
+    consent = ", ".join(f"consent_{purpose} = {agreed.format(purpose)}" for purpose in PURPOSES)
+    op.execute(sa.text(f"UPDATE lesson SET pupil_id = {pupil}, {consent}"))  # noqa: S608  (names of our own)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import create_engine
 
-from shared.client import enqueue_lesson, find_reel, lesson_status
-from shared.errors import ConsentMissing, LedgerAway, LessonConflict, LessonInvalid, SchemaMissing
+from shared.client import cancel, enqueue_lesson, erase_lesson, erase_pupil, find_reel, lesson_status, reprocess
+from shared.errors import ConsentMissing, LedgerAway, LessonConflict, LessonInvalid, LessonUnknown, SchemaMissing
 from shared.ledger import LessonState, open_ledger
 from shared.reel import Reel
 from shared.sender import plan_sender
@@ -108,3 +109,43 @@ def test_from_many_threads(settings: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
         jobs = list(pool.map(lambda n: enqueue_lesson(lesson_document(lesson_id=f"l-{n % 4}"), settings=settings), range(16)))
     assert sum(job.created for job in jobs) == 4
+
+
+@pytest.mark.parametrize("lesson_id", ["x\0y", "", "\ud800", "a" * 129, "../x", "'; DROP TABLE lesson; --"])
+def test_what_can_be_no_id_is_an_unknown_one(settings: Settings, lesson_id: str) -> None:
+    assert lesson_status(lesson_id, settings=settings) is None
+    assert find_reel(lesson_id, settings=settings) is None
+    for call in (cancel, reprocess, erase_lesson):
+        with pytest.raises(LessonUnknown):
+            call(lesson_id, settings=settings)
+    assert erase_pupil(lesson_id, settings=settings).lesson_ids == ()
+    with pytest.raises(LessonInvalid):
+        enqueue_lesson(lesson_document(pupil_id="x\0y"), settings=settings)
+
+
+def test_a_receipt_does_not_claim_what_was_not_done(settings: Settings, tmp_path: Path) -> None:
+    for number, folder in enumerate((tmp_path / "store", tmp_path / "nowhere")):
+        (tmp_path / "store").mkdir(exist_ok=True)
+        enqueue_lesson(lesson_document(lesson_id=f"lesson-{number}"), settings=settings)
+        there = settings.model_copy(update={"store_url": f"file://{folder}"})
+        assert erase_lesson(f"lesson-{number}", settings=there).store_cleared == folder.exists()
+
+
+def test_processed_anew_it_begins_at_nothing(settings: Settings) -> None:
+    enqueue_lesson(lesson_document(), settings=settings)
+    ledger = open_ledger(settings.database_url)
+    assert ledger.admit("lesson-1", 0, places=1, lease_seconds=1)
+    ledger.planned("lesson-1", "v1", 1, {})
+    ledger.runs.started("lesson-1", "v1", "publish_lesson", 0)
+    ledger.runs.finished("lesson-1", "v1", "publish_lesson", 0, seconds=1, items=1)
+    assert ledger.finish("lesson-1", LessonState.NO_REEL, "too_short")
+    ledger.close()
+    reprocess("lesson-1", settings=settings)
+    status = lesson_status("lesson-1", settings=settings)
+    assert status is not None
+    assert (status.state, status.stage, status.percent) == (LessonState.ACCEPTED, None, 0)
+
+
+def test_a_connection_to_a_database_without_tables(tmp_path: Path) -> None:
+    with create_engine(f"sqlite:///{tmp_path}/bare.sqlite3").connect() as connection, pytest.raises(SchemaMissing):
+        enqueue_lesson(lesson_document(), connection=connection)

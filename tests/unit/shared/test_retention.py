@@ -16,6 +16,7 @@ from tests.ledgers import put_into, reels_of
 from tests.unit.shared.conftest import Clock
 from tests.unit.shared.test_rights import EVERYTHING, told_of
 from workers.purging import purge
+from workers.sweeping import sweep
 
 REEL = Reel(frames=9, width=320, height=320, bytes=500_000)
 DAY = 86400.0
@@ -86,3 +87,52 @@ def test_smile_scores_go_with_the_setting(ledger: Ledger, clock: Clock, store: F
     with ledger.database.reading() as session:
         assert session.execute(text("SELECT count(p_smile) FROM lesson_second")).scalar_one() == 0
     assert left(ledger, store)[1] == 2, "presence stays"
+
+
+def test_what_was_opened_meanwhile_is_not_purged(
+    ledger: Ledger, clock: Clock, store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_a_lesson(ledger, clock, store)
+    clock.advance(40 * DAY)
+    due = ledger.retention.due
+
+    def opened_after_the_look(keeps: tuple[str, ...], days: float) -> list[str]:
+        found = due(keeps, days)
+        ledger.reopen("lesson-1", anew=True)
+        return found
+
+    monkeypatch.setattr(ledger.retention, "due", opened_after_the_look)
+    assert purge(ledger, store, SETTINGS) == 0
+    assert left(ledger, store)[0] == ["lesson.json", "reel.gif", "seconds.csv"]
+    assert left(ledger, store)[2] == 1
+
+
+def test_the_sweep_ends_what_a_purge_began(ledger: Ledger, clock: Clock, store: FolderStore) -> None:
+    """The row is noted first; a purge that dies then leaves its files to the sweep."""
+    end_a_lesson(ledger, clock, store)
+    clock.advance(11 * DAY)
+    assert ledger.retention.forget("lesson-1", "reel", 10)
+    sweep(ledger, store)
+    assert left(ledger, store)[0] == ["lesson.json", "reel.gif"]
+    clock.advance(20 * DAY)
+    assert ledger.retention.forget("lesson-1", "nothing", 30)
+    sweep(ledger, store)
+    assert left(ledger, store)[0] == []
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_the_sweep_takes_a_reel_that_is_no_longer_agreed_to(
+    ledger: Ledger, clock: Clock, store: FolderStore, opened: bool
+) -> None:
+    end_a_lesson(ledger, clock, store)
+    if opened:
+        assert ledger.reopen("lesson-1", anew=True)
+    ledger.rights.change_consent("lesson-1", Consent(process=True, analytics=True), "test")
+    sweep(ledger, store)
+    assert left(ledger, store)[0] == ["lesson.json", "seconds.csv"]
+
+
+def test_a_sweep_stops_where_another_has_begun(ledger: Ledger, clock: Clock, store: FolderStore) -> None:
+    store.put("work/nobody/v1/x", b"x")
+    assert sweep(ledger, store, go_on=lambda: False).removed == 0
+    assert sweep(ledger, store).removed == 1

@@ -12,9 +12,12 @@ from shared.errors import LessonErased, LessonUnknown
 from shared.ledger import Ledger, LessonState
 from shared.lesson import Consent
 from shared.reel import Reel
+from shared.reels import published
+from shared.settings import Settings
 from shared.told import LessonTold, Presence, Second
+from shared.told_tables import TombstoneRow
 from tests.builders import a_lesson
-from tests.ledgers import events_of, put_into, reels_of, sent
+from tests.ledgers import at_once, events_of, put_into, reels_of, sent
 from tests.unit.shared.conftest import Clock
 
 REEL = Reel(frames=9, width=320, height=320, bytes=500_000)
@@ -136,10 +139,12 @@ def test_redis_is_cleared_until_nobody_can_write_any_more(ledger: Ledger, clock:
     ledger.accept(a_lesson())
     ledger.rights.erase("lesson-1", "ann")
     clock.advance(800)
-    ledger.rights.cleared(900)
+    ledger.rights.cleared(["lesson-1"], 900)
     assert ledger.rights.to_clear() == ["lesson-1"]
     clock.advance(200)
-    ledger.rights.cleared(900)
+    ledger.rights.cleared(["another"], 900)
+    assert ledger.rights.to_clear() == ["lesson-1"]
+    ledger.rights.cleared(["lesson-1"], 900)
     assert ledger.rights.to_clear() == []
 
 
@@ -176,3 +181,72 @@ def test_cancelled_it_does_not_go_on(ledger: Ledger) -> None:
     assert ledger.runs.started("lesson-1", "v1", "decode_segment", 0) is None
     assert ledger.sending.stalled() == []
     assert events_of(ledger) == [(1, "cancelled")]
+
+
+def test_withdrawn_nothing_that_the_models_said_is_left_or_written_afterwards(ledger: Ledger, clock: Clock) -> None:
+    a_done_lesson(ledger, clock)
+    ledger.runs.started("lesson-1", "v1", "decode_segment", 0)
+    ledger.rights.change_consent("lesson-1", Consent(analytics=True), "ann")
+    tables = ("reel", "lesson_second", "camera_gap", "presence", "stage_run")
+    assert {table: rows(ledger, table) for table in tables} == dict.fromkeys(tables, 0)
+    ledger.told.write("lesson-1", told_of(clock))
+    assert rows(ledger, "presence") == 0, "a publish that was at it comes too late"
+
+
+def test_handed_in_again_while_it_is_erased(ledger: Ledger, clock: Clock) -> None:
+    """The insert waits for the erasure, and the mark is looked for once more; where a long transaction cannot see it, the sweep heals."""
+    ledger.accept(a_lesson())
+    ledger.rights.erase("lesson-1", "ann")
+    with ledger.database.transaction() as session:  # as a transaction that began before the erasure would leave it
+        session.execute(text("DELETE FROM tombstone"))
+    ledger.accept(a_lesson())
+    with ledger.database.transaction() as session:
+        session.add(TombstoneRow(lesson_id="lesson-1", erased_at=clock.time))
+    assert ledger.rights.erase("lesson-1", "ann"), "a mark is no excuse for leaving the row"
+    assert ledger.read("lesson-1") is None
+    assert not ledger.rights.erase("lesson-1", "ann")
+    with ledger.database.transaction() as session:
+        session.execute(text("DELETE FROM tombstone"))
+    ledger.accept(a_lesson())
+    with ledger.database.transaction() as session:
+        session.add(TombstoneRow(lesson_id="lesson-1", erased_at=clock.time))
+    ledger.rights.cleared(ledger.rights.to_clear(), 900)
+    assert ledger.read("lesson-1") is None
+    with pytest.raises(LessonErased):
+        ledger.accept(a_lesson())
+
+
+def test_erased_and_handed_in_by_many_at_once(ledger: Ledger) -> None:
+    """Whoever wins, there is never both a row and a mark."""
+
+    def hand_in() -> bool:
+        try:
+            return ledger.accept(a_lesson())
+        except LessonErased:
+            return False
+
+    def erase() -> bool:
+        try:
+            return ledger.rights.erase("lesson-1", "ann")
+        except LessonUnknown:
+            return False
+
+    for _ in range(5):
+        ledger.accept(a_lesson())
+        at_once([hand_in, erase, hand_in, erase, hand_in, erase])
+        assert ledger.read("lesson-1") is None
+        assert ledger.rights.are_erased(["lesson-1"]) == {"lesson-1"}
+        with ledger.database.transaction() as session:
+            session.execute(text("DELETE FROM tombstone"))
+
+
+def test_a_reel_that_needs_approval_says_so_itself(ledger: Ledger, clock: Clock) -> None:
+    put_into(ledger, LessonState.PROCESSING)
+    assert ledger.finish("lesson-1", LessonState.DONE, None, reel=REEL, needs_approval=True)
+    found = ledger.told.reel("lesson-1")
+    assert found is not None
+    assert published("lesson-1", found, Settings()) is None, "whatever the asker's own settings are"
+    assert ledger.rights.approve_reel("lesson-1", "v1", "ann")
+    found = ledger.told.reel("lesson-1")
+    assert found is not None
+    assert published("lesson-1", found, Settings(store_url="file:///store")) is not None
