@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from .errors import LedgerAway, SchemaMissing, ServiceError, SettingsInvalid
 
 BUSY_SECONDS = 20
+SWITCH_SECONDS = 5
 CONNECT_SECONDS = 3
 # A process that is frozen inside a transaction would hold its row's lock for as long as it likes.
 IDLE_SECONDS = 15
@@ -125,7 +127,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     # What was erased must not lie about in the file's free pages.
@@ -133,6 +135,19 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     path = cursor.execute("PRAGMA database_list").fetchone()[2]
     cursor.close()
     record.info[_FILE] = path, _identity(path)
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """Done once in a file's life; who asks while another switches is refused at once, without the busy timeout's wait."""
+    deadline = time.monotonic() + SWITCH_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _check_file(_connection: Any, record: Any, _proxy: Any) -> None:

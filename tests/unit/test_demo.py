@@ -43,7 +43,7 @@ def test_files_bear_the_truth_out(tmp_path: Path) -> None:
     lesson = parse_lesson(path.read_text(encoding="utf-8"))
     assert lesson.lesson_id == "demo"
     assert lesson.subject is Subject.ANYONE
-    assert lesson.consent == Consent(process=True, reel=True)
+    assert lesson.consent == Consent(process=True, reel=True, analytics=True)
     spans: dict[str, tuple[float, float]] = {}
     for recording in [*lesson.student, *lesson.teacher]:
         with av.open(str(path.parent / recording.uri)) as container:

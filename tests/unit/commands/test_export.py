@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from pyarrow import parquet
-from sqlalchemy import event, text
+from sqlalchemy import event, text, update
 
 from shared.errors import OutputRefused
 from shared.ledger import Ledger, open_ledger
+from shared.tables import LessonRow
 from shared.view_catalogue import LESSON, VIEWS
 from tests.analysts import fill, on_day, tell
 from tests.services.postgres import fresh_database
@@ -242,7 +243,9 @@ PLAIN = ["7", "a=b", 'Ünï, "quoted"\nline', "x-1"]
 
 def test_no_cell_is_a_formula(operator: Smilereel, ledger: Ledger, tmp_path: Path) -> None:
     for number, pupil_id in enumerate([*FORMULAS, *PLAIN]):
-        tell(ledger, f"l-{number:02}", pupil_id, on_day(17))
+        tell(ledger, f"l-{number:02}", "p", on_day(17))
+        with ledger.database.transaction() as session:  # as a release that took such ids has left them
+            session.execute(update(LessonRow).where(LessonRow.lesson_id == f"l-{number:02}").values(pupil_id=pupil_id))
     out = tmp_path / "rows.csv"
     assert operator("export", "pupil_presence", *NOVEMBER, "--format", "csv", "--out", str(out)).code == 0
     found = [row["pupil_id"] for row in cells(out)]

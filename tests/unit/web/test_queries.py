@@ -75,6 +75,7 @@ def test_whose_connection_is_poor(ledger: Ledger) -> None:
         ledger.accept(a_lesson(lesson_id=name, pupil_id=pupil, consent=CONSENT))
         gaps = [Gap("student", at_second(starts_at, 60 * i), at_second(starts_at, 60 * i + 6)) for i in range(n_gaps)]
         gaps += [Gap("teacher", at_second(starts_at, 0), at_second(starts_at, 90))] if teacher else []
+        assert ledger.admit(name, 0, places=99, lease_seconds=60)
         presence = told if teacher else Presence(900, 800, None, 800, 800, 800, 0, 0, 0)
         ledger.told.write(name, LessonTold(starts_at, at_second(starts_at, 900), gaps, presence, []))
     found = side_lessons(ledger.database, 100)
