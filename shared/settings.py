@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     webhook_private: bool = Field(False, description="The webhook may lie at a private address.")
     webhook_ca_file: Path | None = Field(None, description="Certificates of its host's authority, instead of the system's.")
     webhook_attempts: int = Field(12, ge=1, le=100, description="Tries of a webhook before it is given up.")
+    labels_folder: Path | None = Field(
+        None,
+        description="Label files and training manifests: of those with a column lesson_id, erased lessons' lines and pictures go.",
+    )
     retention_scores_days: float = Field(
         90.0, ge=0, description="Seconds of lessons are kept for analysts this long; 0: for ever."
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from shared.catalogue import CPU_QUEUE, GPU_QUEUE, LESSON_HEADER
 from shared.ledger import Ledger
+from shared.manifests import scrub_manifests
 from shared.store import Store, lesson_output_key, lesson_work_key
 
 UNACKED = "unacked"
@@ -18,9 +21,11 @@ AT_ONCE = 500
 QUIET_SECONDS = 900.0
 
 
-def clear_erased(ledger: Ledger, store: Store, redis: Any, *, quiet_seconds: float = QUIET_SECONDS) -> int:
-    """Take what is left of erased lessons out of store and Redis, at each sweep until they were erased long enough ago; how many
-    messages and results it was.
+def clear_erased(
+    ledger: Ledger, store: Store, redis: Any, *, labels_folder: Path | None = None, quiet_seconds: float = QUIET_SECONDS
+) -> int:
+    """Take what is left of erased lessons out of store, Redis and label files, at each sweep until they were erased long enough
+    ago; how many messages, results and lines it was.
 
     Raises:
         StoreError, LedgerAway: the store or the database cannot be used at the moment.
@@ -32,6 +37,8 @@ def clear_erased(ledger: Ledger, store: Store, redis: Any, *, quiet_seconds: flo
         store.delete(lesson_work_key(lesson_id))
         store.delete(lesson_output_key(lesson_id))
     removed = forget_in_redis(redis, lesson_ids)
+    if labels_folder is not None:
+        removed += scrub_manifests(labels_folder, lesson_ids)
     ledger.rights.cleared(lesson_ids, quiet_seconds)
     return removed
 
@@ -72,13 +79,16 @@ def _lesson_of(message: dict[str, Any]) -> str | None:
 
 
 def _results(redis: Any, erased: frozenset[str]) -> int:
-    names = [f'"{lesson_id}"'.encode() for lesson_id in erased]
-    removed = 0
-    for key in redis.scan_iter(RESULTS, count=AT_ONCE):
-        content = _content(redis, key)
-        if any(name in content for name in names):
-            removed += int(redis.delete(key))
-    return removed
+    names = _names(erased)
+    keys = redis.scan_iter(RESULTS, count=AT_ONCE)
+    return sum(int(redis.delete(key)) for key in keys if names.search(_content(redis, key)))
+
+
+def _names(lesson_ids: Collection[str]) -> re.Pattern[bytes]:
+    """Finds any of these ids in JSON, in a store's key or in a sentence, and not where it is but a part of a longer one."""
+    one_of = "|".join(re.escape(lesson_id) for lesson_id in lesson_ids)
+    inside = "A-Za-z0-9_@=+-"
+    return re.compile(f"(?<![{inside}.:])(?:{one_of})(?![{inside}])(?![.:][{inside}.:])".encode())
 
 
 def _content(redis: Any, key: bytes) -> bytes:

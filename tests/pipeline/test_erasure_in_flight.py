@@ -99,8 +99,13 @@ def traces_in_files(folder: Path) -> list[str]:
     ]
 
 
-def test_nothing_of_an_erased_lesson_is_found_anywhere() -> None:
-    with parts_of(Options(seed=7, lessons=LESSONS, seconds=10), {**FAST, **SMALL}) as (cluster, address):
+def test_nothing_of_an_erased_lesson_is_found_anywhere(tmp_path: Path) -> None:
+    lines = [f"{number}.jpg,smile,{lesson_id(number)}\n" for number in range(LESSONS)]
+    (tmp_path / "smiles.csv").write_text("file,label,lesson_id\n" + "".join(lines) + "kept.jpg,smile,another\n")
+    with parts_of(Options(seed=7, lessons=LESSONS, seconds=10), {**FAST, **SMALL, "labels_folder": tmp_path}) as (
+        cluster,
+        address,
+    ):
         render_films(cluster.places.media, with_faces=False)
         cluster.start()
         settings = Settings(
@@ -112,10 +117,12 @@ def test_nothing_of_an_erased_lesson_is_found_anywhere() -> None:
         ledger = open_ledger(settings.database_url)
 
         def traces() -> list[str]:
-            files = traces_in_files(cluster.places.store) + traces_in_files(cluster.places.temporary)
+            folders = (cluster.places.store, cluster.places.temporary, tmp_path)
+            files = [found for folder in folders for found in traces_in_files(folder)]
             return traces_in_database(ledger) + traces_in_valkey(cluster) + files
 
         assert wait_until(lambda: not traces(), 60), traces()
+        assert (tmp_path / "smiles.csv").read_text() == "file,label,lesson_id\nkept.jpg,smile,another\n"
         assert len(ledger.rights.are_erased([lesson_id(number) for number in range(LESSONS)])) == LESSONS
         assert sum(entry.action == "erase" for entry in ledger.audit.entries()) > 1
         with pytest.raises(LessonErased):

@@ -134,7 +134,8 @@ def sweep_store(**_later: Any) -> None:
             return
         # What families ask for first: a sweep of a large store takes its time.
         with app.connection_for_write() as connection:
-            clear_erased(doors.ledger, doors.store, connection.default_channel.client)
+            redis = connection.default_channel.client
+            clear_erased(doors.ledger, doors.store, redis, labels_folder=doors.settings.labels_folder)
         if doors.ledger.duties.hold(PURGER, uuid4().hex, PURGE_SECONDS):
             purge(doors.ledger, doors.store, doors.settings)
         swept = sweep(doors.ledger, doors.store, go_on=mine)
