@@ -6,16 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from .errors import LessonConflict, LessonErased, SettingsInvalid
+from .database import insert_of
+from .errors import LessonConflict, LessonErased
 from .lesson import Consent, Lesson
 from .states import LessonState
 from .tables import LessonRow
 from .told_tables import TombstoneRow
-
-_INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 def accept(within: Session | Connection, lesson: Lesson, now: datetime) -> bool:
@@ -32,9 +30,7 @@ def accept(within: Session | Connection, lesson: Lesson, now: datetime) -> bool:
     """
     _refuse_erased(within, lesson.lesson_id)
     dialect = within.get_bind().dialect.name if isinstance(within, Session) else within.dialect.name
-    if dialect not in _INSERTS:
-        raise SettingsInvalid("The connection handed in is neither to PostgreSQL nor to SQLite; the ledger lies on one of them.")
-    insert = _INSERTS[dialect]
+    insert = insert_of(dialect)
     content = lesson.content_sha256()
     row = insert(LessonRow).values(
         lesson_id=lesson.lesson_id,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
@@ -24,6 +25,7 @@ CONNECT_SECONDS = 3
 IDLE_SECONDS = 15
 # A lease that ends later than anyone could have given it comes from a clock that was set back since.
 LONGEST_LEASE_SECONDS = 600.0
+_INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _READ_ONLY = "smilereel_read_only"
 _FILE = "smilereel_file"
 _NO_SUCH_TABLE, _NO_SUCH_COLUMN = "42P01", "42703"
@@ -104,6 +106,17 @@ def open_database(url: str, *, clock: Callable[[], datetime] | None = None, **en
     else:
         event.listen(engine, "connect", _prepare_postgresql)
     return Database(engine, clock)
+
+
+def insert_of(dialect_name: str) -> Any:
+    """SQLAlchemy's `insert` that knows ON CONFLICT for this dialect.
+
+    Raises:
+        SettingsInvalid: the database is one that nobody supports here.
+    """
+    if dialect_name not in _INSERTS:
+        raise SettingsInvalid("The connection handed in is neither to PostgreSQL nor to SQLite; the ledger lies on one of them.")
+    return _INSERTS[dialect_name]
 
 
 def _with_driver(url: str) -> str:

@@ -6,10 +6,9 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from .database import Database, plain_text
+from .database import Database, insert_of, plain_text
 from .reel import NoReelReason, Reel
 from .sending import is_spent
 from .states import CANCEL, OPEN, OPEN_STATES, PUBLISH, WITHDRAW, LessonState, Move, ending
@@ -165,7 +164,7 @@ class Moves:
         return row
 
     def _insert_or_ignore(self, session: Session, table: type[ReelRow | EventRow], **values: Any) -> None:
-        insert = postgresql.insert if self.database.engine.dialect.name == "postgresql" else sqlite.insert
+        insert = insert_of(self.database.engine.dialect.name)
         session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
 

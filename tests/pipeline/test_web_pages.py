@@ -225,6 +225,7 @@ def test_wrong_passwords_and_logging_out(chromium: Browser, served: Served) -> N
 
 def tab_to(page: Page, name: str) -> None:
     """Press Tab until the focus stands on what has this name, and see that the focus can be seen."""
+    page.wait_for_load_state("load")  # A heading can be read before the stylesheet that draws the focus has come.
     for _ in range(60):
         page.keyboard.press("Tab")
         focused = page.evaluate(

@@ -69,7 +69,7 @@ def test_what_is_refused_at_the_door(settings: Settings) -> None:
 def test_the_client_imports_nothing_heavy() -> None:
     code = "import json, sys, shared.client; print(json.dumps(sorted(sys.modules)))"
     modules = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-    heavy = {"torch", "cv2", "fastai", "numpy", "av", "imageio", "PIL", "workers"}
+    heavy = {"torch", "cv2", "fastai", "numpy", "av", "imageio", "PIL", "workers", "sqlalchemy", "celery", "kombu", "redis"}
     assert heavy.isdisjoint({name.split(".")[0] for name in modules})
 
 

@@ -157,6 +157,15 @@ def test_the_log_only_grows(ledger: Ledger, deed: str) -> None:
     assert [entry.actor for entry in ledger.audit.entries()] == ["ann"]
 
 
+def test_the_log_cannot_be_emptied_at_once(ledger: Ledger) -> None:
+    if ledger.engine.dialect.name != "postgresql":
+        return  # SQLite knows no TRUNCATE: there each row's own refusal holds, as above.
+    ledger.accept(a_lesson())
+    ledger.rights.erase("lesson-1", "ann")
+    with pytest.raises(DBAPIError, match="only grows"), ledger.database.transaction() as session:
+        session.execute(text("TRUNCATE audit"))
+
+
 def test_a_lesson_processed_anew_is_another_version_and_keeps_its_reel(ledger: Ledger, clock: Clock) -> None:
     a_done_lesson(ledger, clock)
     assert ledger.require("lesson-1").revision == 1
