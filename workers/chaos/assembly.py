@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +12,9 @@ from shared.ledger import open_ledger
 from workers.chaos.cluster import Cluster
 from workers.chaos.guards import environment_without, loosen_tables
 from workers.chaos.hooks import FOLDER, IN_SMALL
-from workers.chaos.parts import start_guardian
 from workers.chaos.places import Places, make_places, new_root
 from workers.chaos.plan import Database
+from workers.local.lifeline import start_guardian, tell_guardian
 from workers.local.postgres import PostgresServer
 
 LEASE_SECONDS = 3.0
@@ -67,7 +66,7 @@ def parts_of(options: Options, settings: Mapping[str, object]) -> Iterator[tuple
         places = make_places(root, options.lessons)
         if options.database == "postgresql":
             server = PostgresServer()
-            _tell_guardian(guardian, f"folder {server.folder}")
+            tell_guardian(guardian, f"folder {server.folder}")
             server.start()
         address = server.url() if server else str(places.ledger / "ledger.sqlite3")
         environment = _environment(options, settings, places, address)
@@ -83,12 +82,6 @@ def parts_of(options: Options, settings: Mapping[str, object]) -> Iterator[tuple
         assert guardian.stdin is not None  # noqa: S101  (opened with a pipe)
         guardian.stdin.close()
         guardian.wait()
-
-
-def _tell_guardian(guardian: subprocess.Popen[bytes], line: str) -> None:
-    assert guardian.stdin is not None  # noqa: S101  (opened with a pipe)
-    guardian.stdin.write(f"{line}\n".encode())
-    guardian.stdin.flush()
 
 
 def _make_schema(url: str, without: str | None) -> None:

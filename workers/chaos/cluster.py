@@ -17,9 +17,10 @@ from typing import Any
 
 from shared.errors import ServiceError
 from workers import interruption
-from workers.chaos import guardian
-from workers.chaos.parts import Part, command_line, die_with_run
+from workers.chaos.parts import Part, command_line
 from workers.chaos.places import Places
+from workers.local import guardian
+from workers.local.lifeline import die_with_run, tell_guardian
 from workers.local.parts import tasks_of, valkey_command, worker_command
 from workers.local.postgres import PostgresServer
 
@@ -128,7 +129,7 @@ class Cluster:
         if self.server is not None:
             self.server.start()
             self._server_back_at = None
-            self._tell(f"process {self.server.pid}")
+            tell_guardian(self._guard, f"process {self.server.pid}")
 
     def kill(self, part: Part) -> None:
         """SIGKILL to a part with all its children; it comes back."""
@@ -192,12 +193,7 @@ class Cluster:
                 preexec_fn=die_with_run,  # noqa: PLW1509  (calls the kernel alone)
             )
         part.start_at, part.starts = 0.0, part.starts + 1
-        self._tell(f"process {part.process.pid}")
-
-    def _tell(self, line: str) -> None:
-        assert self._guard.stdin is not None  # noqa: S101  (opened with a pipe)
-        self._guard.stdin.write(f"{line}\n".encode())
-        self._guard.stdin.flush()
+        tell_guardian(self._guard, f"process {part.process.pid}")
 
     def empty_valkey(self) -> None:
         """Take away what Valkey has on its disk."""

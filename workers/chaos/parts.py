@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.chaos import guardian
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_run() -> None:
-    """Run in a new process before its program: should the run be killed, Linux kills this one too."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+from workers.local import guardian
 
 
 @dataclass
@@ -47,16 +36,6 @@ def processes_of(parts: Sequence[Part]) -> list[int]:
     """All processes of these parts."""
     running = [part.pid for part in parts if part.pid is not None]
     return [one for process_id in running for one in (process_id, *guardian.descendants(process_id))]
-
-
-def start_guardian(folders: Sequence[Path]) -> subprocess.Popen[bytes]:
-    """The process that clears away after a run, whichever way that ends."""
-    script = [sys.executable, guardian.__file__]
-    process = subprocess.Popen(script, stdin=subprocess.PIPE, start_new_session=True, cwd="/")
-    assert process.stdin is not None  # noqa: S101  (just opened)
-    process.stdin.write("".join(f"folder {folder}\n" for folder in folders).encode())
-    process.stdin.flush()
-    return process
 
 
 def command_line(process_id: int) -> str:

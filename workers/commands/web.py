@@ -10,7 +10,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="listen on this address (default: 127.0.0.1)")
     parser.add_argument("--port", type=_port, default=8300, metavar="N", help="listen on this port (default: 8300)")
     parser.add_argument(
-        "--public-url", metavar="https://NAME", help="what browsers call the page, where a proxy before it speaks TLS"
+        "--public-url",
+        metavar="https://NAME",
+        help="what browsers call the page, where a proxy before it speaks TLS; in a container http://127.0.0.1:PORT",
     )
     parser.add_argument("--new-password", action="store_true", help="make another password, print it once, and end")
     parser.add_argument("--proxy-header", metavar="NAME", help="a log-in proxy says in this header who somebody is")

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.catalogue import CPU_QUEUE, GPU_QUEUE
+from shared.catalogue import ROOM_QUEUES
 from shared.errors import ServiceError
 
-QUEUES = {"cpu": CPU_QUEUE, "gpu": GPU_QUEUE}
+QUEUES = {room: ",".join(queues) for room, queues in ROOM_QUEUES.items()}
 
 
 def valkey_command(socket: Path, folder: Path, **options: str) -> list[str]:
@@ -38,7 +38,7 @@ def tasks_of(room: str) -> str:
 
 
 def worker_command(room: str, name: str, *, modules: Sequence[str] | None = None) -> list[str]:
-    """A worker of one child for one room's queue.
+    """A worker of one child for one room's queues.
 
     Args:
         room: "cpu" or "gpu".

