@@ -16,13 +16,14 @@ from .tables import LessonRow
 from .told_tables import TombstoneRow
 
 
-def accept(within: Session | Connection, lesson: Lesson, now: datetime) -> bool:
+def accept(within: Session | Connection, lesson: Lesson, now: datetime, *, bulk: bool = False) -> bool:
     """Write the lesson's row unless it is there; whether it is new.
 
     Args:
         within: the transaction, which its owner ends.
         lesson: what was handed in.
         now: the time.
+        bulk: it may wait behind fresh ones.
 
     Raises:
         LessonConflict: the id is taken by other content.
@@ -40,6 +41,7 @@ def accept(within: Session | Connection, lesson: Lesson, now: datetime) -> bool:
         state=LessonState.ACCEPTED,
         n_segments=0,
         facts={},
+        bulk=bulk,
         created_at=now,
         updated_at=now,
         **consent_columns(lesson.consent),

@@ -13,9 +13,11 @@ from .progress import LessonStatus
 from .settings import Settings
 
 
-async def enqueue_lesson(lesson: Lesson | Mapping[str, Any] | str, *, settings: Settings | None = None) -> Job:
+async def enqueue_lesson(
+    lesson: Lesson | Mapping[str, Any] | str, *, bulk: bool = False, settings: Settings | None = None
+) -> Job:
     """See `client.enqueue_lesson`."""
-    return await to_thread(client.enqueue_lesson, lesson, settings=settings)
+    return await to_thread(client.enqueue_lesson, lesson, bulk=bulk, settings=settings)
 
 
 async def lesson_status(lesson_id: str, *, settings: Settings | None = None) -> LessonStatus | None:
@@ -30,9 +32,9 @@ async def find_reel(
     return await to_thread(client.find_reel, lesson_id, purpose=purpose, settings=settings)
 
 
-async def reprocess(lesson_id: str, *, settings: Settings | None = None) -> Job:
+async def reprocess(lesson_id: str, *, bulk: bool = False, settings: Settings | None = None) -> Job:
     """See `client.reprocess`."""
-    return await to_thread(client.reprocess, lesson_id, settings=settings)
+    return await to_thread(client.reprocess, lesson_id, bulk=bulk, settings=settings)
 
 
 async def cancel(lesson_id: str, *, settings: Settings | None = None) -> bool:

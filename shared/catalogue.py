@@ -6,6 +6,11 @@ from typing import Final
 
 CPU_QUEUE: Final = "cpu"
 GPU_QUEUE: Final = "gpu"
+# A worker takes its room's two queues in turn: whatever waits in bulk, a fresh lesson gets half of it.
+CPU_BULK_QUEUE: Final = "cpu.bulk"
+GPU_BULK_QUEUE: Final = "gpu.bulk"
+QUEUES: Final = (CPU_QUEUE, GPU_QUEUE, CPU_BULK_QUEUE, GPU_BULK_QUEUE)
+ROOM_QUEUES: Final = {"cpu": (CPU_QUEUE, CPU_BULK_QUEUE), "gpu": (GPU_QUEUE, GPU_BULK_QUEUE)}
 
 PLAN_LESSON: Final = "smilereel.cpu.plan_lesson"
 DECODE_SEGMENT: Final = "smilereel.cpu.decode_segment"
@@ -31,9 +36,10 @@ def stage_of(task_name: str) -> str:
 STAGES: Final = tuple(stage_of(name) for name in (PLAN_LESSON, *SEGMENT_TASKS, PICK_MOMENTS, ASSEMBLE_REEL, PUBLISH_LESSON))
 
 
-def queue_of(task_name: str) -> str:
+def queue_of(task_name: str, *, bulk: bool = False) -> str:
     """The queue that a task travels on: the room is part of its name."""
-    return GPU_QUEUE if task_name.startswith("smilereel.gpu.") else CPU_QUEUE
+    fresh_queue, bulk_queue = ROOM_QUEUES[task_name.split(".")[1]]
+    return bulk_queue if bulk else fresh_queue
 
 
 ROUTES: Final = {name: {"queue": queue_of(name)} for name in (*SEGMENT_TASKS, *LESSON_TASKS, RECONCILE, SWEEP, DELIVER)}

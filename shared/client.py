@@ -47,12 +47,18 @@ BACKEND = "backend"
 
 
 def enqueue_lesson(
-    lesson: Lesson | Mapping[str, Any] | str, *, connection: Connection | None = None, settings: Settings | None = None
+    lesson: Lesson | Mapping[str, Any] | str,
+    *,
+    bulk: bool = False,
+    connection: Connection | None = None,
+    settings: Settings | None = None,
 ) -> Job:
     """Accept a lesson: write its row, then tell the workers. Returns at once; the same lesson twice gives the same job.
 
     Args:
         lesson: the document, see `smilereel schema`.
+        bulk: it may wait: fresh lessons pass it. The workers' reconciler sends it when bulk has a free place, so the job's `sent` is
+            False. A lesson that is known already stays as it was handed in.
         connection: a connection of the backend's own to the ledger's database. The row is then part of its transaction: it comes with
             its commit and goes with its rollback, and the workers find it within seconds after the commit.
         settings: in place of the environment's.
@@ -73,15 +79,16 @@ def enqueue_lesson(
         from .database import explained
 
         with explained():
-            created = accept(connection, lesson, datetime.now(UTC))
+            created = accept(connection, lesson, datetime.now(UTC), bulk=bulk)
         return Job(lesson.lesson_id, LessonState.ACCEPTED, created, sent=False)
     from .sender import send_lesson
 
     settings = settings or _of_environment()
     ledger = _ledger(settings)
     ledger.prepare()
-    created = ledger.accept(lesson)
-    sent = send_lesson(ledger, lesson.lesson_id, settings)
+    created = ledger.accept(lesson, bulk=bulk)
+    # A night's bulk in Redis would be a copy of the ledger's that each worker had to refuse, one by one.
+    sent = not bulk and send_lesson(ledger, lesson.lesson_id, settings)
     record = ledger.require(lesson.lesson_id)
     return Job(lesson.lesson_id, record.state, created, sent)
 
@@ -117,8 +124,10 @@ def find_reel(
     return published(lesson_id, found, settings)
 
 
-def reprocess(lesson_id: str, *, settings: Settings | None = None) -> Job:
+def reprocess(lesson_id: str, *, bulk: bool = False, settings: Settings | None = None) -> Job:
     """Process an ended lesson from the beginning, as a new version; its reel stays until the new one is there.
+
+    In bulk it lets fresh lessons pass, as with `enqueue_lesson`.
 
     Raises:
         LessonUnknown: no lesson has this id.
@@ -130,13 +139,13 @@ def reprocess(lesson_id: str, *, settings: Settings | None = None) -> Job:
     settings = settings or _of_environment()
     ledger = _ledger(settings)
     _known(ledger, lesson_id)
-    opened = ledger.reopen(lesson_id, anew=True)
+    opened = ledger.reopen(lesson_id, anew=True, bulk=bulk)
     record = _known(ledger, lesson_id)
     if not opened and not record.consent.process:
         raise ConsentMissing(f"Lesson {lesson_id} may not be processed: consent.process was withdrawn.")
     if not opened:
         raise LessonNotEnded(f"Lesson {lesson_id} is {record.state}; wait for its end, or cancel it first.")
-    sent = send_lesson(ledger, lesson_id, settings)
+    sent = not bulk and send_lesson(ledger, lesson_id, settings)
     return Job(lesson_id, ledger.require(lesson_id).state, created=False, sent=sent)
 
 
@@ -185,19 +194,19 @@ def erase_pupil(pupil_id: str, *, actor: str = BACKEND, settings: Settings | Non
 
 
 def _receipt(subject: Literal["lesson", "pupil"], subject_id: str, lesson_ids: list[str], settings: Settings) -> Erasure:
-    from .store import FolderStore, lesson_output_key, lesson_work_key, store_of
+    from .marks import clear_and_mark
+    from .store import FolderStore, store_of
 
-    cleared = True
+    cleared, now = True, datetime.now(UTC)
     try:
         store = store_of(settings)
         # A folder that is not there is not the workers' store: nothing was cleared by finding nothing in it.
         cleared = not isinstance(store, FolderStore) or store.root.is_dir()
-        for lesson_id in lesson_ids:
-            store.delete(lesson_work_key(lesson_id))
-            store.delete(lesson_output_key(lesson_id))
+        for lesson_id in lesson_ids if cleared else []:
+            clear_and_mark(store, lesson_id, now)
     except (StoreError, ModuleNotFoundError):  # the backend need not reach the store: the sweep does
         cleared = False
-    return Erasure(subject, subject_id, tuple(lesson_ids), datetime.now(UTC), cleared, tuple(lesson_ids))
+    return Erasure(subject, subject_id, tuple(lesson_ids), now, cleared, tuple(lesson_ids))
 
 
 def _known(ledger: Ledger, lesson_id: str) -> LessonRecord:

@@ -6,6 +6,7 @@
     │   ├── LessonConflict      the same lesson_id came with other content
     │   ├── LessonErased        a lesson of this id was erased
     │   ├── LessonUnknown       no lesson has this id
+    │   ├── WorkerUnknown       no worker has this name
     │   ├── LessonNotEnded      it is still being processed
     │   ├── ConsentMissing      nobody agreed to this processing
     │   ├── MailRefused, WordsInvalid  an e-mail cannot be written with what was handed in (`shared/mail/faults.py`)
@@ -25,6 +26,7 @@
         ├── SchemaMissing       the database has no tables, or those of another version
         ├── MailNotSent         the mail server is away, slow or refuses (`shared/mail/faults.py`)
         ├── ModelError          weights are missing, altered or of another architecture
+        ├── DeviceFailed        a graphics card fails: what it had is done elsewhere, its worker leaves
         ├── Hopeless            trying the lesson again would end the same way
         └── WorkerLost          a process of ours ended before its work did
 
@@ -68,6 +70,10 @@ class LessonErased(InputError):
 
 class LessonUnknown(InputError):
     """No lesson has this id."""
+
+
+class WorkerUnknown(InputError):
+    """No worker has this name."""
 
 
 class LessonNotEnded(InputError):
@@ -142,6 +148,10 @@ class Hopeless(ServiceError):
 
 class ModelError(ServiceError):
     """A model's weights cannot be used."""
+
+
+class DeviceFailed(ServiceError):
+    """A graphics card has failed, and nothing in its process can be computed any more."""
 
 
 class WorkerLost(ServiceError):

@@ -25,7 +25,7 @@ class FrameRef(BaseModel):
     picture's, `source_width` and `source_height` those of the upright, square-pixel original.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     second: int = Field(ge=0)
     pts_seconds: float

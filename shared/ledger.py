@@ -73,15 +73,15 @@ class Ledger(Moves):
         else:
             check(self.database)
 
-    def accept(self, lesson: Lesson) -> bool:
-        """Write the lesson's row; whether it is new.
+    def accept(self, lesson: Lesson, *, bulk: bool = False) -> bool:
+        """Write the lesson's row; whether it is new. In bulk it may wait behind fresh ones.
 
         Raises:
             LessonConflict: the id is taken by other content.
             LessonErased: a lesson of this id was erased.
         """
         with self.database.transaction() as session:
-            return accept(session, lesson, self.database.now(session))
+            return accept(session, lesson, self.database.now(session), bulk=bulk)
 
     def read(self, lesson_id: str) -> LessonRecord | None:
         """The lesson's record, None for an unknown id."""

@@ -21,7 +21,16 @@ class Moves:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def admit(self, lesson_id: str, generation: int, *, places: int, lease_seconds: float, full: str | None = None) -> bool:
+    def admit(
+        self,
+        lesson_id: str,
+        generation: int,
+        *,
+        places: int,
+        lease_seconds: float,
+        bulk_places: int | None = None,
+        full: str | None = None,
+    ) -> bool:
         """ADMIT, if this is the newest sending and the lesson has a place or one of `places` is free; whether it was.
 
         A lesson without a place keeps waiting in `accepted`: the reconciler sends it when there is one. Two that ask at the same
@@ -31,6 +40,7 @@ class Moves:
             lesson_id: which.
             generation: of the sending that brought it here; 0 for any.
             places: how many lessons may be in work at once.
+            bulk_places: how many of those may be in bulk; None for all.
             lease_seconds: how long the lesson is known to be worked on.
             full: another reason why no new lesson may begin, for whoever asks.
         """
@@ -39,18 +49,13 @@ class Moves:
             if row is None or row.state not in OPEN_STATES or not _current(row, generation):
                 return False
             if row.state == LessonState.ACCEPTED:
-                full = full or (f"all {places} places are taken" if self._taken(session) >= places else None)
+                full = full or _no_place(session, places, bulk_places if row.bulk else None)
                 if full:
                     row.lease_until, row.attempts, row.reason = None, 0, f"waits: {full}"
                     return False
             row.state, row.reason, row.updated_at = LessonState.PROCESSING, None, self.database.now(session)
             row.lease_until = self.database.until(session, lease_seconds)
             return True
-
-    @staticmethod
-    def _taken(session: Session) -> int:
-        query = select(func.count()).where(LessonRow.state == LessonState.PROCESSING)
-        return int(session.execute(query).scalar_one())
 
     def planned(self, lesson_id: str, work_version: str, n_segments: int, facts: dict[str, Any], *, generation: int = 0) -> None:
         """Note what the plan found out; not if a newer sending has been made."""
@@ -130,12 +135,13 @@ class Moves:
         name = event_id(row.lesson_id, row.round)
         self._insert_or_ignore(session, EventRow, **told, event_id=name, round=row.round, state=row.state)
 
-    def reopen(self, lesson_id: str, *, anew: bool = False) -> bool:
+    def reopen(self, lesson_id: str, *, anew: bool = False, bulk: bool | None = None) -> bool:
         """OPEN: the lesson is processed again, with all its attempts; whether the state and the family's consent allowed it.
 
         Args:
             lesson_id: which.
             anew: from the beginning, with nothing of what was made before; its reel stays until there is a new one.
+            bulk: whether it may wait behind fresh ones this time; None: as it was handed in.
 
         Counts as a sending, so that a message of the last round that is delivered once more cannot end the new one.
         """
@@ -146,6 +152,7 @@ class Moves:
             row.reason = None
             row.round += 1
             row.generation += 1
+            row.bulk = row.bulk if bulk is None else bulk
             if anew:
                 row.revision, row.n_segments = row.revision + 1, 0
             _forget_attempts(session, lesson_id)
@@ -171,6 +178,16 @@ class Moves:
 def event_id(lesson_id: str, round_number: int) -> str:
     """The name of the end of a lesson's round: the same however often it is told."""
     return str(uuid5(NAMESPACE_URL, f"smilereel:{lesson_id}:{round_number}"))
+
+
+def _no_place(session: Session, places: int, bulk_places: int | None) -> str | None:
+    """Why a lesson cannot begin; None if it can. `bulk_places` is given for a lesson in bulk."""
+    in_work = select(func.count()).where(LessonRow.state == LessonState.PROCESSING)
+    if int(session.execute(in_work).scalar_one()) >= places:
+        return f"all {places} places are taken"
+    if bulk_places is not None and int(session.execute(in_work.where(LessonRow.bulk)).scalar_one()) >= bulk_places:
+        return f"all {bulk_places} places for bulk are taken"
+    return None
 
 
 def _current(row: LessonRow, generation: int) -> bool:

@@ -15,9 +15,9 @@ XYXY = tuple[float, float, float, float]
 
 
 class Record(BaseModel):
-    """Base of the records; unknown keys are refused, values do not change."""
+    """Base of the records; values do not change. Keys that a later release adds are passed over: its workers may run beside ours."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Disconnect(Record):
@@ -26,7 +26,7 @@ class Disconnect(Record):
     from_: AwareDatetime = Field(alias="from")
     to: AwareDatetime
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
 
 class Skipped(Record):

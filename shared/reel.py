@@ -39,7 +39,7 @@ class Moment(BaseModel):
     where smile scores may not be written out.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     second: int
     pts_seconds: float
@@ -57,7 +57,7 @@ class Moment(BaseModel):
 class Reel(BaseModel):
     """The GIF's record."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     frames: int
     width: int

@@ -16,6 +16,8 @@ from .moves import Moves
 from .tables import Base, LessonRow, ReelRow, StageRunRow
 from .told_tables import GapRow, PresenceRow, SecondRow, TombstoneRow
 
+_AT_ONCE = 500
+
 
 class Rights:
     """Consent and erasure; safe to use from several threads and processes."""
@@ -93,6 +95,21 @@ class Rights:
             session.execute(delete(LessonRow).where(LessonRow.lesson_id == lesson_id))
             session.merge(TombstoneRow(lesson_id=lesson_id, erased_at=now, cleared_at=None))
         self._audit.note(session, actor, "erase", subject, subject_id, f"lessons: {len(lesson_ids)}")
+
+    def unburied(self, lesson_ids: Collection[str]) -> list[str]:
+        """Which of these have no mark of an erasure; there may be very many."""
+        ordered, found = sorted(lesson_ids), []
+        for start in range(0, len(ordered), _AT_ONCE):
+            some = ordered[start : start + _AT_ONCE]
+            erased = self.are_erased(some)
+            found += [lesson_id for lesson_id in some if lesson_id not in erased]
+        return found
+
+    def bury_again(self, lesson_ids: Collection[str], actor: str) -> None:
+        """Erase lessons of which the database knows no longer that they were erased, and whose rows it may have lost."""
+        with self._database.transaction() as session:
+            for lesson_id in sorted(lesson_ids):
+                self._bury(session, [lesson_id], actor, "lesson", lesson_id)
 
     def are_erased(self, lesson_ids: Collection[str]) -> set[str]:
         """Which of these were erased."""

@@ -1,10 +1,13 @@
 """Which version the ledger's tables are of, and bringing them to the newest. Called by embedded runs, workers and `smilereel migrate`.
 
+Tables of a later release are worked with if they say that this release can: a rolling upgrade migrates first, and a rollback leaves them.
+
 A new database gets the newest tables at once; one with lessons in it goes through the migrations beside this file, with Alembic.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +19,12 @@ from . import told_tables  # noqa: F401  (its tables belong to the metadata)
 from .audit import protect
 from .database import Database, explained
 from .errors import SchemaMissing
-from .tables import Base
+from .tables import Base, SchemaReleaseRow
 from .views import drop_views, make_views
 
-SCHEMA_HEAD = "0003"
+SCHEMA_HEAD = "0004"
+# The oldest head whose code can work with the tables of SCHEMA_HEAD; each migration writes the same into `schema_release`.
+WORKS_WITH = "0004"
 MIGRATIONS = Path(__file__).with_name("migrations")
 # Tables that were made before there were migrations say no version.
 _FIRST = "0001"
@@ -34,6 +39,8 @@ _VERSIONS = Table(
 _LOCK = 5_311_007_001
 _WAIT_SECONDS = 120
 _alembic_is_not_thread_safe = threading.Lock()
+
+log = logging.getLogger(__name__)
 
 
 def version_of(database: Database) -> str | None:
@@ -50,17 +57,19 @@ def version_of(database: Database) -> str | None:
 
 
 def check(database: Database) -> None:
-    """Look whether the tables are those of this release.
+    """Look whether this release can work with the tables: they are its own, or of a later one that says so.
 
     Raises:
         SchemaMissing: they are not; says what to do.
         LedgerAway: the database cannot be reached.
     """
     found = version_of(database)
-    _refuse_newer(found)
     if found is None:
         raise SchemaMissing("The ledger's database has no tables yet; run `smilereel migrate`.")
-    if found != SCHEMA_HEAD:
+    if found > SCHEMA_HEAD:
+        with database.reading() as session:
+            _refuse_newer(session.connection(), found)
+    elif found != SCHEMA_HEAD:
         raise SchemaMissing(
             f"The ledger's tables are of version {found} and have to be of {SCHEMA_HEAD}; run `smilereel migrate`."
         )
@@ -81,11 +90,14 @@ def upgrade(database: Database) -> str | None:
     """
     with _alone(database) as connection:
         found = _version(connection)
-        _refuse_newer(found)
+        if found is not None and found > SCHEMA_HEAD:
+            _refuse_newer(connection, found)
+            return found
         if found != SCHEMA_HEAD:
             drop_views(connection)
         if found is None:
             Base.metadata.create_all(connection)
+            connection.execute(insert(SchemaReleaseRow).values(version=SCHEMA_HEAD, works_with=WORKS_WITH))
             _stamp(connection, SCHEMA_HEAD)
         elif found != SCHEMA_HEAD:
             if not inspect(connection).has_table(_VERSIONS.name):
@@ -157,8 +169,16 @@ def _stamp(connection: Connection, version: str) -> None:
     connection.execute(insert(_VERSIONS).values(version_num=version))
 
 
-def _refuse_newer(found: str | None) -> None:
-    if found is not None and found > SCHEMA_HEAD:
+def _refuse_newer(connection: Connection, found: str) -> None:
+    """Raises SchemaMissing unless these tables say that they can be worked with by a release as old as this one."""
+    works_with = None
+    if inspect(connection).has_table(SchemaReleaseRow.__tablename__):
+        query = select(SchemaReleaseRow.works_with).where(SchemaReleaseRow.version == found)
+        works_with = connection.execute(query).scalar_one_or_none()
+    if works_with is None or works_with > SCHEMA_HEAD:
         raise SchemaMissing(
             f"The ledger's tables are of version {found}, newer than this release knows ({SCHEMA_HEAD}); install a newer smilereel."
         )
+    log.warning(
+        "the ledger's tables are of version %s, newer than this release's %s, which can work with them", found, SCHEMA_HEAD
+    )

@@ -41,13 +41,16 @@ def with_password(url: str, password: str, variable: str) -> str:
         variable: the address's setting, for the sentence.
 
     Raises:
-        SettingsInvalid: the address has a password already, or leads to a socket or a file.
+        SettingsInvalid: the address has another password already, or leads to a socket or a file.
     """
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     user, at, host = authority.rpartition("@")
+    quoted = quote(password, safe="")
+    if host and user.endswith(f":{quoted}"):
+        return url
     if not host or "socket" in scheme or ":" in user:
         raise SettingsInvalid(
             f"{variable} takes no password from a file: it has one, or names no host; leave one of the two out."
         )
-    return f"{scheme}://{user if at else ''}:{quote(password, safe='')}@{host}{slash}{path}"
+    return f"{scheme}://{user if at else ''}:{quoted}@{host}{slash}{path}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .catalogue import LESSON_HEADER, PLAN_LESSON, ROUTES
+from .catalogue import LESSON_HEADER, PLAN_LESSON, queue_of
 from .sending import Sent
 from .settings import Settings
 
@@ -37,7 +37,6 @@ def plan_sender(redis_url: str) -> Iterator[Callable[[Sent], bool]]:
 
     app = Celery("smilereel-client", broker=redis_url, set_as_current=False)
     app.conf.update(
-        task_routes=ROUTES,
         broker_transport_options={
             "socket_timeout": 0.8,
             "socket_connect_timeout": 0.8,
@@ -54,6 +53,7 @@ def plan_sender(redis_url: str) -> Iterator[Callable[[Sent], bool]]:
                 PLAN_LESSON,
                 args=[sent.lesson_id],
                 kwargs={"generation": sent.generation},
+                queue=queue_of(PLAN_LESSON, bulk=sent.bulk),
                 headers={LESSON_HEADER: sent.lesson_id},
                 ignore_result=True,
                 retry=False,

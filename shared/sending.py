@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from .database import LONGEST_LEASE_SECONDS, Database, plain_text
 from .states import OPEN_STATES, LessonState
-from .tables import LessonRow
+from .tables import TRIED, WAITING, LessonRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Sent:
     lesson_id: str
     generation: int
     counted: bool = True
+    bulk: bool = False
 
 
 class Sending:
@@ -54,7 +55,7 @@ class Sending:
             row.generation += 1
             row.attempts += counted
             row.lease_until = self.database.until(session, lease_seconds)
-            return Sent(lesson_id, row.generation, counted)
+            return Sent(lesson_id, row.generation, counted, row.bulk)
 
     def not_sent(self, sent: Sent) -> None:
         """The message could not be sent: it counts as no attempt, and the lesson can be taken at once."""
@@ -114,39 +115,49 @@ class Sending:
             return len(lost.all())
 
     def stalled(self, limit: int = 1000) -> list[str]:
-        """Lessons in work whose lease has run out, the longest waiting first."""
+        """Lessons in work whose lease has run out: fresh ones before those in bulk, of each the longest waiting first."""
         return self._due(LessonRow.state == LessonState.PROCESSING, limit)
 
-    def waiting(self, limit: int) -> list[str]:
-        """Accepted lessons that nobody has a lease on, the oldest first."""
-        return self._due(LessonRow.state == LessonState.ACCEPTED, limit)
+    def waiting(self, limit: int, bulk_limit: int | None = None) -> list[str]:
+        """Accepted lessons that nobody has a lease on: fresh ones before those in bulk, of each the oldest first.
+
+        Args:
+            limit: at most so many.
+            bulk_limit: at most so many of them in bulk; None for any.
+        """
+        fresh = self._due(and_(WAITING, ~LessonRow.bulk), limit)
+        left = limit - len(fresh) if bulk_limit is None else min(limit - len(fresh), bulk_limit)
+        return fresh + (self._due(and_(WAITING, LessonRow.bulk), left) if left > 0 else [])
 
     def spent(self, most_attempts: int) -> list[tuple[str, str | None]]:
         """Lessons without a lease and without attempts left, each with the reason of its last failure."""
         with self.database.reading() as session:
             rows = session.execute(
                 select(LessonRow.lesson_id, LessonRow.reason).where(
-                    LessonRow.state.in_(OPEN_STATES), _unleased(self.database.now(session)), LessonRow.attempts >= most_attempts
+                    TRIED,
+                    LessonRow.attempts >= most_attempts,
+                    LessonRow.state.in_(OPEN_STATES),
+                    _unleased(self.database.now(session)),
                 )
             )
             return [(lesson_id, reason) for lesson_id, reason in rows]
 
     def places_taken(self) -> int:
         """Lessons in work, and accepted ones that were sent and not yet planned."""
+        return sum(self.places_by_kind())
+
+    def places_by_kind(self) -> tuple[int, int]:
+        """The same, of fresh lessons and of those in bulk."""
         with self.database.reading() as session:
-            now = self.database.now(session)
-            query = select(func.count()).where(
-                or_(
-                    LessonRow.state == LessonState.PROCESSING,
-                    and_(LessonRow.state == LessonState.ACCEPTED, ~_unleased(now)),
-                )
-            )
-            return int(session.execute(query).scalar_one())
+            sent = and_(LessonRow.state == LessonState.ACCEPTED, ~_unleased(self.database.now(session)))
+            query = select(LessonRow.bulk, func.count()).where(or_(LessonRow.state == LessonState.PROCESSING, sent))
+            taken = {bool(bulk): int(n) for bulk, n in session.execute(query.group_by(LessonRow.bulk))}
+            return taken.get(False, 0), taken.get(True, 0)
 
     def _due(self, condition: ColumnElement[bool], limit: int) -> list[str]:
         with self.database.reading() as session:
             query = select(LessonRow.lesson_id).where(condition, _unleased(self.database.now(session)))
-            return list(session.scalars(query.order_by(LessonRow.created_at, LessonRow.lesson_id).limit(limit)))
+            return list(session.scalars(query.order_by(LessonRow.bulk, LessonRow.created_at, LessonRow.lesson_id).limit(limit)))
 
 
 def _unleased(now: datetime) -> ColumnElement[bool]:

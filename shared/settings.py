@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from .errors import SettingsInvalid
+from .secret_files import read_secret, with_password
 
 PREFIX = "SMILEREEL_"
 
@@ -25,7 +26,9 @@ class Settings(BaseSettings):
         pattern=r"^(rediss?|redis\+socket)://",
         description="Broker and result backend (redis:// or redis+socket://).",
     )
+    redis_password_file: Path | None = Field(None, description="File with the password of the user in SMILEREEL_REDIS_URL.")
     database_url: str = Field("sqlite:///smilereel.sqlite3", description="The ledger: an SQLAlchemy URL.")
+    database_password_file: Path | None = Field(None, description="File with the password of the user in SMILEREEL_DATABASE_URL.")
     store_url: str = Field(
         "file:///var/lib/smilereel/store", description="Where frames, crops and reels lie: file:///folder or s3://bucket/prefix."
     )
@@ -33,6 +36,7 @@ class Settings(BaseSettings):
     s3_region: str = Field("us-east-1", description="Region of the bucket.")
     s3_access_key_id: str = Field("", description="Key of the S3 user.")
     s3_secret_access_key: SecretStr = Field(SecretStr(""), description="Secret of the S3 user.")
+    s3_secret_access_key_file: Path | None = Field(None, description="File with that secret, in place of the setting above.")
     s3_allow_http: bool = Field(False, description="Speak to the S3 server without TLS.")
     media_root: Path = Field(Path("/var/lib/smilereel/media"), description="Folder that relative recording paths count from.")
 
@@ -55,15 +59,42 @@ class Settings(BaseSettings):
         5, ge=1, le=100, description="Sendings of a lesson without any progress before it is set aside as quarantined."
     )
     lessons_in_work: int = Field(32, ge=1, description="So many lessons have a place; the others wait until one is free.")
+    bulk_share: float = Field(
+        0.75, gt=0, le=1, description="Lessons in bulk take at most this part of the places, so that a fresh one finds one free."
+    )
     store_max_bytes: int = Field(0, ge=0, description="No new lesson starts while the work in the store is larger; 0: no limit.")
     reconcile_seconds: float = Field(2.0, ge=0.1, le=600, description="How often lost lessons are looked for and sent again.")
+    warm_up_seconds: float = Field(
+        300.0, gt=0, le=3600, description="A GPU worker whose models are not ready by then ends, and takes no work."
+    )
+    alive_file: str = Field("", description="A file that workers and beat touch while they do their work; empty: none.")
     reconcile_in_worker: bool = Field(True, description="CPU workers look for lost lessons themselves, besides beat.")
     shutdown_grace_seconds: float = Field(
         100.0, ge=0.1, le=3600, description="A worker told to end (SIGTERM) hands back what it has not finished by then."
     )
     sweep_seconds: float = Field(60.0, ge=0.5, description="How often what ended or dead runs left in the store is swept.")
+    sweep_unknown_hours: float = Field(
+        24.0,
+        ge=0,
+        description="Outputs of a lesson that the ledger does not know, as after a restore, stay in the store this long.",
+    )
+
+    log_format: Literal["json", "text", "auto"] = Field(
+        "text", description="What workers, beat, web and metrics log: JSON or text lines; auto: text on a terminal, else JSON."
+    )
+    metrics_password_file: Path | None = Field(
+        None, description="File with the password of the user `metrics` on the endpoint of `smilereel metrics`."
+    )
 
     models: Literal["released", "stand_in"] = Field("released", description="stand_in: made-up scores, for fault runs only.")
+    stand_in_frame_seconds: float = Field(
+        0.0, ge=0, le=60, description="How long the stand-in sleeps over a frame, for figures of scaling; 0: not at all."
+    )
+    weights: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._]{0,32}$",
+        description="Of CPU workers: version of the weights that new lessons are looked at with; empty: this release's.",
+    )
     poison: bool = Field(False, description="A magenta picture kills the process that looks at it: for fault runs only.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="What the GPU worker computes on.")
     torch_threads: int = Field(0, ge=0, le=256, description="Threads of one model process on the CPU; 0: one for each core.")
@@ -81,6 +112,9 @@ class Settings(BaseSettings):
     webhook_secrets: tuple[SecretStr, ...] = Field(
         (), description='Keys that sign it, as JSON, like ["whsec_…"]; the newest first, older ones while they are rotated.'
     )
+    webhook_secrets_file: Path | None = Field(
+        None, description="File with those keys, one a line, in place of the setting above."
+    )
     webhook_private: bool = Field(False, description="The webhook may lie at a private address.")
     webhook_ca_file: Path | None = Field(None, description="Certificates of its host's authority, instead of the system's.")
     webhook_attempts: int = Field(12, ge=1, le=100, description="Tries of a webhook before it is given up.")
@@ -93,6 +127,11 @@ class Settings(BaseSettings):
     )
     retention_reel_days: float = Field(365.0, ge=0, description="Reels and lesson records are kept this long; 0: for ever.")
     retention_ledger_days: float = Field(0.0, ge=0, description="Ended lessons stay in the ledger this long; 0: for ever.")
+    retention_marks_days: float = Field(
+        0.0,
+        ge=0,
+        description="Marks of erasures and changed consent in the store; keep them longer than backups. 0: for ever.",
+    )
 
     mood_analytics: bool = Field(False, description="Write lessons' smile scores out; off, they are deleted after picking.")
 
@@ -132,8 +171,36 @@ class Settings(BaseSettings):
         Path("~/.config/smilereel/web-password"),
         description="Where `smilereel web` keeps its password's hash, for its owner alone.",
     )
+    flower_password_file: Path | None = Field(None, description="File with the password of Flower's user `flower`.")
+    flower_db: str = Field("", description="File in which Flower keeps what it saw over a restart; empty: nowhere.")
     web_idle_minutes: float = Field(60.0, gt=0, description="Who does nothing on the web page for so long is logged out.")
     web_session_hours: float = Field(12.0, gt=0, le=168, description="Who logged in so long ago is logged out.")
+
+    @model_validator(mode="after")
+    def _take_secrets_from_files(self) -> Self:
+        """Put what lies in files where the code looks for it: nobody else has to know that there are files."""
+        taken: dict[str, object] = {}
+        for name in ("redis", "database"):
+            path: Path | None = getattr(self, f"{name}_password_file")
+            if path is not None:
+                variable = f"{PREFIX}{name.upper()}_URL"
+                password = read_secret(path, f"{PREFIX}{name.upper()}_PASSWORD_FILE")
+                taken[f"{name}_url"] = with_password(getattr(self, f"{name}_url"), password, variable)
+        if self.s3_secret_access_key_file is not None:
+            secret = read_secret(self.s3_secret_access_key_file, f"{PREFIX}S3_SECRET_ACCESS_KEY_FILE")
+            taken["s3_secret_access_key"] = SecretStr(secret)
+        if self.webhook_secrets_file is not None:
+            lines = read_secret(self.webhook_secrets_file, f"{PREFIX}WEBHOOK_SECRETS_FILE").splitlines()
+            taken["webhook_secrets"] = tuple(SecretStr(line.strip()) for line in lines if line.strip())
+        for name, value in taken.items():
+            # Frozen against everybody else; here the settings are still being made.
+            object.__setattr__(self, name, value)
+        return self
+
+    @property
+    def bulk_places(self) -> int:
+        """So many of `lessons_in_work` may be in bulk: at least one, and never all of several unless the share is 1."""
+        return max(1, int(self.lessons_in_work * self.bulk_share))
 
 
 def describe(settings: Settings) -> list[tuple[str, object, str, str]]:

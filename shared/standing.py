@@ -26,6 +26,7 @@ class LessonRecord:
     n_segments: int
     facts: dict[str, Any]
     revision: int
+    bulk: bool
     generation: int
     attempts: int
     lease_until: datetime | None
@@ -55,6 +56,7 @@ def standing_of(row: LessonRow) -> LessonRecord:
         n_segments=row.n_segments,
         facts=row.facts,
         revision=row.revision,
+        bulk=row.bulk,
         generation=row.generation,
         attempts=row.attempts,
         lease_until=row.lease_until,

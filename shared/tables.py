@@ -18,8 +18,13 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# Word for word as `sending.py` asks for them, or the databases do not see that the indexes on them serve.
+WAITING = text("state = 'accepted'")
+TRIED = text("attempts > 0")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -45,7 +50,8 @@ class LessonRow(Base):
     `generation` counts how often it was sent: messages of an earlier one are dropped. `attempts` counts the sendings since the
     last progress. `lease_until` is the time up to which somebody works on it, or up to which it rests after a failure; once it
     has passed, the reconciler sends it again. `round` counts how often it was opened: each round ends with one event. `revision`
-    counts how often it was to be processed anew. The document says what the family agreed to when the lesson was handed in, the
+    counts how often it was to be processed anew. A lesson in
+    `bulk` lets fresh ones pass. The document says what the family agreed to when the lesson was handed in, the
     columns `consent_*` what it agrees to now. `keeps` says what is left of an ended lesson's outputs: "all", "reel" once the rows and
     the file of its seconds are gone, "nothing".
     """
@@ -55,6 +61,8 @@ class LessonRow(Base):
         Index("ix_lesson_state_lease_until", "state", "lease_until"),
         Index("ix_lesson_pupil_id", "pupil_id"),
         Index("ix_lesson_created_at", "created_at"),
+        Index("ix_lesson_waiting", "bulk", "created_at", "lesson_id", postgresql_where=WAITING, sqlite_where=WAITING),
+        Index("ix_lesson_tried", "attempts", postgresql_where=TRIED, sqlite_where=TRIED),
     )
 
     lesson_id: Mapped[str] = mapped_column(String(128), primary_key=True)
@@ -77,6 +85,7 @@ class LessonRow(Base):
     consent_training: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     keeps: Mapped[str] = mapped_column(String(8), default="all", server_default="all")
     revision: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
+    bulk: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -124,7 +133,11 @@ class EventRow(Base):
     """
 
     __tablename__ = "event"
-    __table_args__ = (UniqueConstraint("lesson_id", "round"), Index("ix_event_delivery_deliver_at", "delivery", "deliver_at"))
+    __table_args__ = (
+        UniqueConstraint("lesson_id", "round"),
+        Index("ix_event_delivery_deliver_at", "delivery", "deliver_at"),
+        Index("ix_event_created_at", "created_at"),
+    )
 
     event_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     lesson_id: Mapped[str] = mapped_column(ForeignKey("lesson.lesson_id", ondelete="CASCADE"))
@@ -148,3 +161,12 @@ class DutyRow(Base):
     holder: Mapped[str] = mapped_column(String(128))
     lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
     note: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class SchemaReleaseRow(Base):
+    """A version that these tables have or had, and the oldest `SCHEMA_HEAD` whose code can still work with it."""
+
+    __tablename__ = "schema_release"
+
+    version: Mapped[str] = mapped_column(String(32), primary_key=True)
+    works_with: Mapped[str] = mapped_column(String(32))

@@ -33,11 +33,22 @@ COMMANDS = {
     "retention": "show how long what is kept, and what is due to be purged",
     "webhooks": "show which ends of lessons the backend was told, and tell it again",
     "web": "serve a page over all lessons on this machine, behind a log-in",
+    "flower": "watch workers and tasks in the browser, behind a password, read-only",
+    "metrics": "serve what Flower does not show, for Prometheus",
+    "doctor": "look whether everything that is needed is there and sound, and say what to do",
+    "up": "run docker-compose.yml as processes of this machine, without Docker",
+    "secrets": "make the password files that docker-compose.yml wants",
     "migrate": "bring the ledger's tables up to date",
+    "restored": "bring ledger and store together again after the database was restored from a backup",
+    "worker": "show the workers, and drain them",
+    "simulate": "play a night in small: how many workers it takes, what holds it up, what gives way first",
     "chaos": "break real parts for a while, then count what is lost, double or left over",
     "schema": "print the JSON Schema of LESSON.json, of answers, messages or the webhook",
     "settings": "print every setting, its value and where it came from",
 }
+
+# What the images leave out, each the rooms of the others: .dockerignore and the Dockerfiles.
+LEFT_OUT = ("workers.cpu", "workers.gpu", "workers.training", "workers.chaos", "workers.demo")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -50,7 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
     for name, help_text in COMMANDS.items():
         command = commands.add_parser(name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}.")
         command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
-        _module(name).add_arguments(command)
+        try:
+            _module(name).add_arguments(command)
+        except ModuleNotFoundError as error:
+            # An image carries its own room only: what it leaves out says so when it is called, and --help works all the same.
+            command.set_defaults(left_out=_missing(error))
     return parser
 
 
@@ -60,7 +75,13 @@ def _module(command: str):  # type: ignore[no-untyped-def]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 3 no reel, 2 the input is at fault, 1 we are."""
-    args = build_parser().parse_args(arguments)
+    parser = build_parser()
+    args, rest = parser.parse_known_args(arguments)
+    if left_out := getattr(args, "left_out", None):
+        _complain(_needs(args.command, left_out), debug=args.debug)
+        return 1
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     interruption.install()
     from shared.errors import SmilereelError
 
@@ -71,12 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(error.message, debug=args.debug)
         return error.exit_code
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in {"shared", "workers"}:
-            raise
-        _complain(
-            f"`smilereel {args.command}` needs {error.name}, which is not installed: pip install 'smilereel[all]'.",
-            debug=args.debug,
-        )
+        _complain(_needs(args.command, _missing(error)), debug=args.debug)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -86,6 +102,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  (the last place that can turn it into one sentence)
         _complain(f"smilereel failed: {type(error).__name__}: {error}; run again with --debug to see where.", debug=args.debug)
         return 1
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    name = error.name or ""
+    # A module of ours that every image should carry is a fault of ours.
+    if name.startswith(("shared", "workers")) and not name.startswith(LEFT_OUT):
+        raise error
+    return name
+
+
+def _needs(command: str, module: str) -> str:
+    if module.startswith("workers."):
+        return f"`smilereel {command}` needs {module}, which this image leaves out: run it in the other image or a full installation."
+    return f"`smilereel {command}` needs {module}, which is not installed: pip install 'smilereel[all]'."
 
 
 def _complain(message: str, *, debug: bool) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from celery import Celery
 from celery.signals import before_task_publish
 from kombu import Queue
 
-from shared.catalogue import CPU_QUEUE, GPU_QUEUE, LESSON_HEADER, RECONCILE, ROUTES, SEGMENT_TASKS
-from shared.settings import load_settings
-from workers import leaving
+from shared.catalogue import CPU_QUEUE, LESSON_HEADER, QUEUES, RECONCILE, ROUTES, SEGMENT_TASKS
+from workers import heartbeat, leaving, logs, preflight
 from workers.pipeline import lesson_of
 
-__all__ = ["app", "leaving", "name_lesson"]
+__all__ = ["app", "leaving", "logs", "name_lesson", "preflight"]
 
-_SETTINGS = load_settings()
+_SETTINGS = preflight.settings_for(sys.argv[0])
 
 # A segment takes seconds; what takes this long is stuck. A plan may have to read hours of recordings.
 SEGMENT_SECONDS = 600
@@ -24,8 +24,8 @@ TASK_SECONDS = 1800
 app = Celery("smilereel", broker=_SETTINGS.redis_url, backend=_SETTINGS.redis_url)
 app.conf.update(
     task_routes=ROUTES,
-    # Named, so that Flower shows both; a worker takes its own by -Q.
-    task_queues=(Queue(CPU_QUEUE), Queue(GPU_QUEUE)),
+    # Named, so that Flower shows all; a worker takes its room's by -Q.
+    task_queues=tuple(Queue(name) for name in QUEUES),
     task_default_queue=CPU_QUEUE,
     task_serializer="json",
     result_serializer="json",
@@ -44,6 +44,8 @@ app.conf.update(
     task_annotations={name: {"time_limit": SEGMENT_SECONDS, "soft_time_limit": SEGMENT_SECONDS - 30} for name in SEGMENT_TASKS},
     broker_connection_retry_on_startup=True,
     broker_transport_options={
+        # Fresh lessons and bulk in turn, as long as both wait.
+        "queue_order_strategy": "round_robin",
         "visibility_timeout": 2 * TASK_SECONDS,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
@@ -51,7 +53,7 @@ app.conf.update(
     result_backend_transport_options={"visibility_timeout": 2 * TASK_SECONDS},
     worker_cancel_long_running_tasks_on_connection_loss=False,
     # Loading models in a child takes longer than the 4 seconds that Celery would wait.
-    worker_proc_alive_timeout=120,
+    worker_proc_alive_timeout=_SETTINGS.warm_up_seconds,
     worker_send_task_events=True,
     task_send_sent_event=True,
     worker_hijack_root_logger=False,
@@ -65,6 +67,7 @@ app.conf.update(
         }
     },
 )
+heartbeat.install(app)
 
 
 @before_task_publish.connect  # type: ignore[untyped-decorator]

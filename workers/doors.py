@@ -16,10 +16,12 @@ from time import perf_counter
 from typing import Any, Literal, TypeVar
 
 from celery import Task
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Ignore, Reject, Retry
+from structlog.contextvars import bind_contextvars
 
 from shared.catalogue import stage_of
 from shared.errors import (
+    DeviceFailed,
     Hopeless,
     InputError,
     LedgerAway,
@@ -33,6 +35,7 @@ from shared.ledger import Ledger, LessonState, open_ledger
 from shared.messages import SegmentMessage, SegmentSkipped, dump, load_or_skipped
 from shared.settings import Settings, load_settings
 from shared.store import Store, store_of
+from workers import children
 from workers.leases import LeaseKeeper
 from workers.retries import AWAY, WAITS
 
@@ -106,6 +109,7 @@ def run_segment_stage(task: Task, payload: Any, kind: type[S], work: Callable[[D
 
     Raises:
         Ignore: a newer sending has made this one vain.
+        Reject: this process' device has failed; the message goes back to the queue, for another worker.
         Retry: Celery tries the stage again.
         StageFailed: the lesson rests, and the reconciler sends it again.
     """
@@ -114,10 +118,13 @@ def run_segment_stage(task: Task, payload: Any, kind: type[S], work: Callable[[D
         return dump(message)
     doors, stage = open_doors(), stage_of(task.name)
     where = (message.lesson_id, message.work_version, stage, message.segment.index)
+    # Until the task's end (`logs.py`), so that Celery's last line about it names the lesson too.
+    bind_contextvars(lesson_id=message.lesson_id, segment=message.segment.index, generation=message.generation)
     lease = doors.settings.lease_seconds
     attempt = doors.ledger.runs.started(*where, generation=message.generation, lease_seconds=lease)
     if attempt is None:
         raise Ignore
+    bind_contextvars(attempt=attempt)
     if attempt > doors.settings.segment_attempts:
         return _skip(doors, message, stage, "ours", f"{stage} ended {attempt - 1} times without a result")
     started = perf_counter()
@@ -130,6 +137,12 @@ def run_segment_stage(task: Task, payload: Any, kind: type[S], work: Callable[[D
         # Its message may name a file, and a file may be named after a pupil: on the wire and in the log the class has to do.
         fault: Literal["input", "ours"] = "input" if isinstance(error, InputError) else "ours"
         return _skip(doors, message, stage, fault, (type(error).__doc__ or type(error).__name__).rstrip("."))
+    except DeviceFailed as error:
+        # Without an attempt counted: the segment is not to blame.
+        with suppress(LedgerAway):
+            doors.ledger.runs.interrupted(*where)
+        children.give_up(error.message)
+        raise Reject(type(error).__name__, requeue=True) from None
     except PASSING as error:
         log.warning("lesson %s segment %d: %s rests: %s", message.lesson_id, message.segment.index, stage, type(error).__name__)
         with suppress(LedgerAway):
@@ -162,11 +175,13 @@ def run_lesson_stage(task: Task, lesson_id: str, generation: int, work: Callable
         StageFailed: names the lesson and the kind of fault; the ledger has the sentence.
     """
     doors, stage = open_doors(), stage_of(task.name)
+    bind_contextvars(lesson_id=lesson_id, generation=generation)
     # Under no version: the plan stage has yet to find it out.
     where = (lesson_id, "", stage, 0)
     attempt = doors.ledger.runs.started(*where, generation=generation, lease_seconds=doors.settings.lease_seconds)
     if attempt is None:
         raise Ignore
+    bind_contextvars(attempt=attempt)
     if attempt > doors.settings.lesson_attempts:
         spent = Hopeless(f"{stage} ended {attempt - 1} times without a result; look at the workers' logs.")
         raise _end(doors, lesson_id, generation, spent)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from shared.catalogue import CPU_QUEUE, GPU_QUEUE, LESSON_HEADER
+from shared.catalogue import LESSON_HEADER, QUEUES
 from shared.ledger import Ledger
 from shared.manifests import scrub_manifests
 from shared.store import Store, lesson_output_key, lesson_work_key
@@ -55,7 +55,7 @@ def forget_in_redis(redis: Any, lesson_ids: Collection[str]) -> int:
 
 def _waiting(redis: Any, erased: frozenset[str]) -> int:
     removed = 0
-    for queue in (CPU_QUEUE, GPU_QUEUE):
+    for queue in QUEUES:
         start = 0
         while items := redis.lrange(queue, start, start + AT_ONCE - 1):
             gone = sum(int(redis.lrem(queue, 1, item)) for item in items if _lesson_of(json.loads(item)) in erased)

@@ -24,38 +24,51 @@ from shared.catalogue import (
     DETECT_FACES,
     PICK_MOMENTS,
     PUBLISH_LESSON,
+    queue_of,
 )
 from shared.lesson import Segment
 from shared.messages import SegmentPlanned, dump
 
 
-def segment_chain(app: Celery, lesson_id: str, work_version: str, generation: int, segment: Segment) -> Signature:
+def segment_chain(
+    app: Celery, lesson_id: str, work_version: str, generation: int, segment: Segment, *, bulk: bool = False
+) -> Signature:
     """One segment's way from the recording to its faces' scores."""
     planned = SegmentPlanned(lesson_id=lesson_id, work_version=work_version, generation=generation, segment=segment)
     return chain(
-        app.signature(DECODE_SEGMENT, args=[dump(planned)]),
-        app.signature(DETECT_FACES),
-        app.signature(CROP_FACES),
-        app.signature(CLASSIFY_FACES),
+        _part(app, DECODE_SEGMENT, bulk, args=[dump(planned)]),
+        _part(app, DETECT_FACES, bulk),
+        _part(app, CROP_FACES, bulk),
+        _part(app, CLASSIFY_FACES, bulk),
     )
 
 
-def reel_chain(app: Celery, lesson_id: str, work_version: str, generation: int) -> Signature:
+def reel_chain(app: Celery, lesson_id: str, work_version: str, generation: int, *, bulk: bool = False) -> Signature:
     """From all segments' results to the published lesson."""
     return chain(
-        app.signature(PICK_MOMENTS, args=[lesson_id, work_version], kwargs={"generation": generation}),
-        app.signature(ASSEMBLE_REEL),
-        app.signature(PUBLISH_LESSON),
+        _part(app, PICK_MOMENTS, bulk, args=[lesson_id, work_version], kwargs={"generation": generation}),
+        _part(app, ASSEMBLE_REEL, bulk),
+        _part(app, PUBLISH_LESSON, bulk),
     )
 
 
-def send_lesson(app: Celery, lesson_id: str, work_version: str, generation: int, segments: Sequence[Segment]) -> None:
-    """Send the lesson's work off; without segments (they were picked from before, or there are none) only the chord's body."""
-    body = reel_chain(app, lesson_id, work_version, generation)
+def _part(app: Celery, task_name: str, bulk: bool, **arguments: Any) -> Signature:
+    # The queue is in the signature itself, so that whoever sends the next one on need not know whose it is.
+    return app.signature(task_name, queue=queue_of(task_name, bulk=bulk), **arguments)
+
+
+def send_lesson(
+    app: Celery, lesson_id: str, work_version: str, generation: int, segments: Sequence[Segment], *, bulk: bool = False
+) -> None:
+    """Send the lesson's work off; without segments (they were picked from before, or there are none) only the chord's body.
+
+    All of it, retries included, travels on the queues of fresh lessons or on those of bulk.
+    """
+    body = reel_chain(app, lesson_id, work_version, generation, bulk=bulk)
     if not segments:
         body.apply_async(args=[[]])
         return
-    header = [segment_chain(app, lesson_id, work_version, generation, segment) for segment in segments]
+    header = [segment_chain(app, lesson_id, work_version, generation, segment, bulk=bulk) for segment in segments]
     chord(header, app=app)(body)
 
 

@@ -19,7 +19,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from shared.catalogue import CPU_QUEUE, GPU_QUEUE, LESSON_HEADER, SWEEP
+from shared.catalogue import CPU_QUEUE, LESSON_HEADER, QUEUES, SWEEP
 from shared.duties import RECONCILER
 from shared.ledger import Ledger, LessonState
 from shared.sender import plan_sender
@@ -79,9 +79,10 @@ class Reconciler:
                 delivering.ask(self.settings, self.ledger, self.app, connection)
                 lost = self._look_for_loss(redis)
                 stalled = self.ledger.sending.stalled()
-                free = self.settings.lessons_in_work - self.ledger.sending.places_taken()
+                fresh, bulk = self.ledger.sending.places_by_kind()
+                free = self.settings.lessons_in_work - fresh - bulk
                 room = free > 0 and self.ledger.duties.room_for_work(self.settings.store_max_bytes)
-                waiting = self.ledger.sending.waiting(free) if room else []
+                waiting = self.ledger.sending.waiting(free, max(self.settings.bulk_places - bulk, 0)) if room else []
                 if stalled or waiting:
                     queued = queued_lessons(redis)
                     self.ledger.sending.renew_waiting(queued.intersection([*stalled, *waiting]), self.settings.lease_seconds)
@@ -160,7 +161,7 @@ def _kind(error: BaseException) -> str:
 def queued_lessons(redis: Any) -> set[str]:
     """Ids of the lessons of which a message waits in a queue, for nobody to have taken it yet."""
     found: set[str] = set()
-    for queue in (CPU_QUEUE, GPU_QUEUE):
+    for queue in QUEUES:
         start = 0
         while items := redis.lrange(queue, start, start + MESSAGES_AT_ONCE - 1):
             for item in items:

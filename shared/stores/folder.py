@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from ..errors import ObjectMissing, StoreError
-from .rules import OUTPUTS, checked_key, checked_prefix, is_key
+from .rules import MARKS, OUTPUTS, checked_key, checked_prefix, is_key
 
 # No key has a tilde in it, so a half-written object has no name under which anybody could ask for it.
 _TEMPORARIES = "~tmp"
@@ -31,7 +31,7 @@ class FolderStore:
         with _told("write", key):
             self._write(path, data)
             # What the ledger calls done must outlive a power cut; all else is made again.
-            if key.startswith(f"{OUTPUTS}/"):
+            if key.startswith((f"{OUTPUTS}/", f"{MARKS}/")):
                 self._sync_folders(path)
 
     def get(self, key: str) -> bytes:

@@ -8,6 +8,8 @@ from ..errors import StoreError
 
 # Below the one lies what is made on the way and can be made again, below the other what the ledger calls done.
 WORK, OUTPUTS = "work", "lessons"
+# What outlives a ledger that is restored from a backup.
+MARKS = "marks"
 
 # A part fits into a file's name, and a whole key with a bucket's prefix before it into S3's 1024 bytes.
 _KEY = re.compile(r"[A-Za-z0-9._:@=+-]{1,255}(/[A-Za-z0-9._:@=+-]{1,255})*")

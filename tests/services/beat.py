@@ -11,13 +11,16 @@ from pathlib import Path
 
 
 @contextmanager
-def a_beat(redis_url: str, folder: Path, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
-    """Beat with the app's own schedule; its log and what it remembers lie in the folder; killed at the end."""
-    environment = {f"SMILEREEL_{name}": str(value) for name, value in {"REDIS_URL": redis_url, **settings}.items()}
-    command = [sys.executable, "-m", "celery", "-A", "workers.app", "beat", "--loglevel", "INFO"]
-    places = ["--schedule", str(folder / "beat-schedule"), "--pidfile", str(folder / "beat.pid")]
-    with (folder / "beat.log").open("wb") as log:
-        beat = subprocess.Popen([*command, *places], env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT)
+def a_beat(
+    redis_url: str, folder: Path, *, name: str = "beat", max_interval_seconds: int = 5, **settings: object
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Beat with the app's own schedule, as the compose file calls it; the ledger and its log lie in the folder; killed at the end."""
+    given = {"REDIS_URL": redis_url, "DATABASE_URL": f"sqlite:///{folder}/ledger.sqlite3", **settings}
+    environment = {f"SMILEREEL_{variable}": str(value) for variable, value in given.items()}
+    command = [sys.executable, "-m", "celery", "-A", "workers.app", "beat", "--scheduler", "workers.beat:OneBeat"]
+    options = ["--max-interval", str(max_interval_seconds), "--loglevel", "INFO"]
+    with (folder / f"{name}.log").open("wb") as log:
+        beat = subprocess.Popen([*command, *options], env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT)
     try:
         yield beat
     finally:

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from workers.local.parts import valkey_command
 
@@ -42,7 +44,8 @@ class Valkey:
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:
-                with self.client() as client:
+                # Without redis-py's own tries: it would take seconds to believe that a password is asked for.
+                with redis.Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0)) as client:
                     client.ping()
                 return
             except redis.AuthenticationError:

@@ -13,8 +13,13 @@ from workers.local.parts import worker_command
 
 
 @contextmanager
-def a_worker(module: str, queue: str, redis_url: str, folder: Path, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker with one child on a queue; ledger and store lie in the folder, its log too; killed with its children at the end."""
+def a_worker(
+    module: str, room: str, redis_url: str, folder: Path, *, name: str | None = None, **settings: object
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker with one child for a room's queues; ledger and store lie in the folder, and its log under its name, which is the
+    room's unless another is given; killed with its children at the end.
+    """
+    name = name or room
     defaults = {
         "REDIS_URL": redis_url,
         "DATABASE_URL": f"sqlite:///{folder}/ledger.sqlite3",
@@ -22,9 +27,9 @@ def a_worker(module: str, queue: str, redis_url: str, folder: Path, **settings: 
         "MEDIA_ROOT": folder,
     }
     environment = {f"SMILEREEL_{name}": str(value) for name, value in {**defaults, **settings}.items()}
-    with (folder / f"{queue}.log").open("wb") as log:
+    with (folder / f"{name}.log").open("wb") as log:
         worker = subprocess.Popen(
-            worker_command(queue, queue, modules=[module]),
+            worker_command(room, name, modules=[module]),
             env={**os.environ, **environment, "C_FORCE_ROOT": "1"},
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from shared.client import enqueue_lesson
 from shared.errors import InputError
@@ -37,11 +38,16 @@ def main() -> None:
             receipts.flush()
 
 
+def _in_bulk(lesson_id: str) -> bool:
+    """Every third or so, whichever client hands it in."""
+    return crc32(lesson_id.encode()) % 3 == 0
+
+
 def _hand_in(document: dict[str, Any]) -> dict[str, Any] | None:
     """The receipt, or None where it has to be tried again."""
     started = time.monotonic()
     try:
-        job = enqueue_lesson(document)
+        job = enqueue_lesson(document, bulk=_in_bulk(document["lesson_id"]))
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001  (a backend cannot know them all; each means: not accepted)

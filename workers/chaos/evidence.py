@@ -13,7 +13,7 @@ from typing import Any
 LESSONS = "SELECT lesson_id, state, reason, work_version, round FROM lesson"
 REELS = "SELECT lesson_id, work_version, frames FROM reel"
 EVENTS = "SELECT event_id, lesson_id, round, state FROM event"
-QUEUES = ("cpu", "gpu")
+QUEUES = ("cpu", "gpu", "cpu.bulk", "gpu.bulk")
 # What the reconciler sends for itself; these messages name no lesson.
 OWN_TASKS = ("smilereel.cpu.reconcile", "smilereel.cpu.sweep")
 

@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "lesson", type=Path, metavar="LESSON.json", help="the lesson's document, see `smilereel schema`; - for stdin"
     )
+    parser.add_argument("--bulk", action="store_true", help="it may wait: fresh lessons pass it")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -26,5 +27,5 @@ def main(args: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise LessonInvalid(f"{args.lesson} cannot be read: {reason}; give a LESSON.json.") from error
-    print(json.dumps(asdict(enqueue_lesson(document))))  # noqa: T201
+    print(json.dumps(asdict(enqueue_lesson(document, bulk=args.bulk))))  # noqa: T201
     return 0

@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         if not args.check:
             found = upgrade(database)
-            _tell(args, found, SCHEMA_HEAD)
+            _tell(args, found, max(found or SCHEMA_HEAD, SCHEMA_HEAD))
             return 0
         found = version_of(database)
         try:
@@ -42,7 +42,8 @@ def _tell(args: argparse.Namespace, found: str | None, left: str | None, complai
     from shared.schema import SCHEMA_HEAD
 
     if args.json:
-        print(json.dumps({"from": found, "to": left, "head": SCHEMA_HEAD, "current": left == SCHEMA_HEAD}))  # noqa: T201
+        current = complaint is None and left is not None and left >= SCHEMA_HEAD
+        print(json.dumps({"from": found, "to": left, "head": SCHEMA_HEAD, "current": current}))  # noqa: T201
     elif complaint is not None:
         print(complaint)  # noqa: T201
     elif found == left:

@@ -13,6 +13,7 @@ DOCUMENTS = {
     "reel": "shared.answers:PublishedReel",
     "erasure": "shared.answers:Erasure",
     "webhook": "shared.webhooks:WebhookEvent",
+    "doctor": "workers.doctor.findings:Report",
     "messages": "shared.messages:AnyMessage",
 }
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default="lesson",
         choices=DOCUMENTS,
-        help="what is handed in (default), what enqueue, status and erase print, what the webhook tells, what workers tell each other",
+        help="what is handed in (default), what enqueue, status, erase and doctor print, what the webhook and workers tell",
     )
 
 

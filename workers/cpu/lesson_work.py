@@ -37,14 +37,15 @@ class Planned:
 
     work_version: str
     segments: list[Segment]
+    bulk: bool
 
 
 def plan(doors: Doors, lesson_id: str, generation: int = 0) -> Planned | None:
     """The lesson's plan, put away; None where the lesson has ended before or finds no place yet."""
     settings = doors.settings
     full = None if doors.ledger.duties.room_for_work(settings.store_max_bytes) else STORE_IS_FULL
-    places, lease = settings.lessons_in_work, settings.lease_seconds
-    if not doors.ledger.admit(lesson_id, generation, places=places, lease_seconds=lease, full=full):
+    places, bulk_places, lease = settings.lessons_in_work, settings.bulk_places, settings.lease_seconds
+    if not doors.ledger.admit(lesson_id, generation, places=places, bulk_places=bulk_places, lease_seconds=lease, full=full):
         return None
     record = doors.ledger.require(lesson_id)
     lesson = record.lesson
@@ -60,7 +61,7 @@ def plan(doors: Doors, lesson_id: str, generation: int = 0) -> Planned | None:
     facts = {"n_seconds": made.n_seconds, "n_frames": sum(s.end_second - s.start_second for s in made.segments)}
     doors.ledger.planned(lesson_id, work_version, len(made.segments), facts, generation=generation)
     picked = doors.store.exists(_key(lesson_id, work_version, "outcome.json"))
-    return Planned(work_version, [] if picked else made.segments)
+    return Planned(work_version, [] if picked else made.segments, record.bulk)
 
 
 def pick_moments(doors: Doors, lesson_id: str, work_version: str, messages: Sequence[SegmentResult]) -> MomentsPicked:

@@ -9,6 +9,7 @@ from shared.connection import Interval
 from shared.errors import RecordingUnreadable
 from shared.lesson import Lesson, Recording, Side
 from shared.records import Skipped
+from workers.weights_names import with_weights
 
 from .fetch import SourceRules
 from .plan import Measured, work_version
@@ -45,7 +46,7 @@ def _measure(index: int, recording: Recording, rules: SourceRules) -> Measured:
 
 
 def version_of(lesson: Lesson, rules: SourceRules, settings: Mapping[str, object]) -> str:
-    """The work's name; a recording that was replaced gives another one.
+    """The work's name; a recording that was replaced gives another one, and so do other weights, which it names.
 
     Raises:
         SourceUnavailable: the host of a recording does not answer now.
@@ -57,4 +58,4 @@ def version_of(lesson: Lesson, rules: SourceRules, settings: Mapping[str, object
                 stats.append(media.version)
         except (OSError, RecordingUnreadable):
             stats.append((-1, -1))
-    return work_version(lesson, stats, settings)
+    return with_weights(work_version(lesson, stats, settings), str(settings["weights"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.settings import Settings
+from workers.weights_names import wanted_weights
 
 from .fetch import SourceRules
 from .limits import MediaLimits
@@ -42,7 +43,7 @@ _DECIDING = {
 
 def deciding_settings(settings: Settings, revision: int = 1) -> dict[str, object]:
     """The settings that decide what comes out; a lesson that is processed anew has another revision, and so another version."""
-    chosen = settings.model_dump(mode="json", include=_DECIDING)
+    chosen = {**settings.model_dump(mode="json", include=_DECIDING), "weights": wanted_weights(settings)}
     return chosen if revision == 1 else {**chosen, "revision": revision}
 
 

@@ -40,6 +40,7 @@ from workers.cpu.limits import limit_memory
 from workers.delivering import tell
 from workers.doors import Doors, open_doors, run_lesson_stage, run_segment_stage
 from workers.forgetting import clear_erased
+from workers.keeping import keep_marks
 from workers.pipeline import send_lesson
 from workers.purging import purge
 from workers.reconciling import reconcile_once, start_with_worker
@@ -69,7 +70,7 @@ def plan_lesson(self: Task, lesson_id: str, generation: int = 0, **_later: Any) 
     def work(doors: Doors) -> None:
         planned = lesson_work.plan(doors, lesson_id, generation)
         if planned is not None:
-            send_lesson(app, lesson_id, planned.work_version, generation, planned.segments)
+            send_lesson(app, lesson_id, planned.work_version, generation, planned.segments, bulk=planned.bulk)
 
     run_lesson_stage(self, lesson_id, generation, work)
 
@@ -133,12 +134,13 @@ def sweep_store(**_later: Any) -> None:
         if not mine():
             return
         # What families ask for first: a sweep of a large store takes its time.
+        keep_marks(doors.ledger, doors.store, keep_days=doors.settings.retention_marks_days)
         with app.connection_for_write() as connection:
             redis = connection.default_channel.client
             clear_erased(doors.ledger, doors.store, redis, labels_folder=doors.settings.labels_folder)
         if doors.ledger.duties.hold(PURGER, uuid4().hex, PURGE_SECONDS):
             purge(doors.ledger, doors.store, doors.settings)
-        swept = sweep(doors.ledger, doors.store, go_on=mine)
+        swept = sweep(doors.ledger, doors.store, unknown_hours=doors.settings.sweep_unknown_hours, go_on=mine)
         doors.ledger.duties.drop(SWEEPER)
     except (StoreError, LedgerAway) as error:
         log.warning("not swept: %s", error.message)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 
 import torch
 
@@ -14,7 +15,7 @@ from shared.face import Detection, FaceScores
 from shared.settings import load_settings
 from workers.gpu.classify import score_faces
 from workers.gpu.detect import detect_faces, score_shoulders
-from workers.gpu.weights import Models, WeightsError, load_models
+from workers.gpu.weights import Models, WeightsError, load_models, read_manifest
 from workers.inputs import Pixels
 
 
@@ -60,6 +61,18 @@ def load_for_process() -> Models:
         return load_models(settings.device)
     except (WeightsError, ValueError) as error:
         raise ModelError(str(error)) from error
+
+
+def device_name() -> str:
+    """What this process' models lie on: "cpu", or "cuda" and the card's name."""
+    device = load_for_process().device
+    return f"cuda {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+
+
+def weights_version() -> str:
+    """The same for the same weights: twelve digits of a hash over all of them, in the manifest's order."""
+    hashes = "".join(str(entry["sha256"]) for entry in read_manifest().values())
+    return sha256(hashes.encode()).hexdigest()[:12]
 
 
 def _n_cores() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,12 +34,21 @@ class Scorer(Protocol):
         """P(child) and P(smile) of each crop."""
 
 
+@dataclass(frozen=True, slots=True)
 class StandIn:
-    """Made-up scores, the same for the same picture: a face in the middle of each, a child's, smiling as brightly as it is lit."""
+    """Made-up scores, the same for the same picture: a face in the middle of each, a child's, smiling as brightly as it is lit.
 
-    shoulder_threshold = 0.5
+    It sleeps `frame_seconds` for each frame, as a card would keep its process waiting: many such workers fit on two cores.
+    """
+
+    frame_seconds: float = 0.0
+
+    @property
+    def shoulder_threshold(self) -> float:
+        return 0.5
 
     def detect(self, frames_rgb: Sequence[Pixels], batch_size: int) -> list[list[Detection]]:  # noqa: ARG002
+        time.sleep(self.frame_seconds * len(frames_rgb))
         found = []
         for frame in frames_rgb:
             height, width = frame.shape[:2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,3 +53,13 @@ def worker_command(room: str, name: str, *, modules: Sequence[str] | None = None
     include = ",".join(modules or [tasks_of(room)])
     command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-I", include, "-Q", QUEUES[room]]
     return [*command, "-n", f"{name}@%h", *options, *spawn]
+
+
+def last_words(log: Path) -> str | None:
+    """The sentence with which a worker refused to start or left, without its full stop; None where it said none."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    said = re.findall(r"^(?:smilereel: |\[[^\]]*CRITICAL/MainProcess\] )(.+)$", text, re.MULTILINE)
+    return said[-1].rstrip(".") if said else None

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from shared.errors import ServiceError, WorkerLost
 from shared.settings import PREFIX, Settings
 
-from .parts import QUEUES, valkey_command, worker_command
+from .parts import QUEUES, last_words, valkey_command, worker_command
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 STOP_SECONDS = 12.0
@@ -99,7 +99,8 @@ class EmbeddedRuntime:
             event = self._events.get_nowait()
             if "ended" in event:
                 log = self._log_folder / f"{event['ended']}.log"
-                raise WorkerLost(f"The process {event['ended']} ended with code {event['code']}; its log is {log}.")
+                why = f" ({words})" if (words := last_words(log)) else ""
+                raise WorkerLost(f"The process {event['ended']} ended with code {event['code']}{why}; its log is {log}.")
         if self._supervisor is not None and self._supervisor.poll() is not None:
             raise WorkerLost("The supervisor of the embedded run has ended; start the command again.")
 

@@ -17,12 +17,14 @@ from workers.local.lifeline import die_with_run
 
 from .compose import Check, Service
 from .places import Places, translated
-from .programs import prepare, search_path, user_of
+from .programs import OURS, prepare, search_path, user_of
 
 FIRST_LOOKS_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 10.0
 # One that never got well and ends so often in a row will not get well by another start.
 HOPELESS_STARTS = 3
+# For servers whose data end with the run: SeaweedFS takes half a minute to leave in order.
+FORGOTTEN_GRACE_SECONDS = 2.0
 LONGEST_LINE_BYTES = 8192
 
 
@@ -47,12 +49,14 @@ class Host:
         secrets: files by the secret's name.
         say: takes an instance's name and a line of its log.
         tell_guardian: takes a line for the process that clears away after the run.
+        forgets: what servers keep ends with the run.
     """
 
     places: Places
     secrets: Mapping[str, Path]
     say: Callable[[str, str], None]
     tell_guardian: Callable[[str], None]
+    forgets: bool = False
 
 
 @dataclass
@@ -226,10 +230,13 @@ class Instance:
         assert self.process is not None  # noqa: S101  (it has a pid)
         with suppress(ProcessLookupError):
             self.process.send_signal(signal.Signals[self.service.stop_signal])
+        forgotten = self.host.forgets and not self.service.image.startswith(OURS)
+        grace_seconds = FORGOTTEN_GRACE_SECONDS if forgotten else self.service.stop_grace_seconds
         try:
-            await asyncio.wait_for(self.process.wait(), self.service.stop_grace_seconds)
+            await asyncio.wait_for(self.process.wait(), grace_seconds)
         except TimeoutError:
-            self.host.say(self.name, f"did not end within {self.service.stop_grace_seconds:.0f} s and is killed")
+            if not forgotten:
+                self.host.say(self.name, f"did not end within {grace_seconds:.0f} s and is killed")
             self.kill()
             await self.process.wait()
 

@@ -64,7 +64,7 @@ def run(wishes: Wishes) -> int:
         provide(project, places)
         _write_client(document, variables, project, places)
         with _log(wishes.log) as log:
-            host = Host(places, project.secrets, partial(_say, log), partial(tell_guardian, guard))
+            host = Host(places, project.secrets, partial(_say, log), partial(tell_guardian, guard), wishes.keep is None)
             try:
                 asyncio.run(_until_told(Cluster(project, wanted, host), places))
             finally:

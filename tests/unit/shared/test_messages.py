@@ -77,6 +77,8 @@ def test_task_names_are_frozen() -> None:
         "smilereel.cpu.reconcile",
         "smilereel.cpu.sweep",
     }
+    assert catalogue.QUEUES == ("cpu", "gpu", "cpu.bulk", "gpu.bulk")
+    assert catalogue.ROOM_QUEUES == {"cpu": ("cpu", "cpu.bulk"), "gpu": ("gpu", "gpu.bulk")}
     assert all(route["queue"] == name.split(".")[1] for name, route in catalogue.ROUTES.items())
 
 

@@ -24,7 +24,7 @@ from shared.database import Database, open_database
 from shared.errors import LedgerAway, SchemaMissing
 from shared.ledger import LessonState, event_id, open_ledger
 from shared.lesson import Lesson
-from shared.schema import MIGRATIONS, SCHEMA_HEAD, check, ensure_schema, migrate, upgrade, version_of
+from shared.schema import MIGRATIONS, SCHEMA_HEAD, WORKS_WITH, check, ensure_schema, migrate, upgrade, version_of
 from shared.settings import load_settings
 from shared.tables import Base
 from tests.builders import a_lesson
@@ -109,6 +109,23 @@ def test_migrated_tables_are_those_that_are_made_at_once(bare: Database) -> None
     assert differences(bare) == []
     assert described(bare) == migrated
     check(bare)
+
+
+def releases(database: Database) -> list[tuple[str, str]]:
+    with database.reading() as session:
+        found = session.execute(text("SELECT version, works_with FROM schema_release ORDER BY version"))
+        return [(version, works_with) for version, works_with in found]
+
+
+def test_new_and_migrated_tables_say_who_can_work_with_them(bare: Database) -> None:
+    with bare.engine.begin() as connection:
+        migrate(connection, SCHEMA_HEAD)
+    assert releases(bare)[-1] == (SCHEMA_HEAD, WORKS_WITH), "the last migration and `shared/schema.py` have to agree"
+    with bare.engine.begin() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+        Base.metadata.drop_all(connection)
+    ensure_schema(bare)
+    assert releases(bare) == [(SCHEMA_HEAD, WORKS_WITH)]
 
 
 def test_the_comparison_does_see_a_difference(bare: Database) -> None:

@@ -1,0 +1,1 @@
+"""What is checked before and while smilereel runs: each module answers with findings; `smilereel doctor` and `preflight.py` ask."""
