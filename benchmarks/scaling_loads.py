@@ -57,7 +57,7 @@ def loads_of(runs: Sequence[Figures], profile: Profile) -> Loads:
         return statistics.median(run.loads[f"{name}_idle_a_second"] for run in runs) / count
 
     def of_tasks(name: str) -> float:
-        return sum(getattr(task, name) for run in runs for task in run.watched)
+        return float(sum(getattr(task, name) for run in runs for task in run.watched))
 
     return Loads(
         redis_commands_per_task=a_task("redis_commands"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter
 
 from shared import catalogue
 from shared.settings import Settings
@@ -24,8 +25,9 @@ SERVICES = read_project(COMPOSE, {"RECORDINGS_FOLDER": "recordings"}, ROOT).serv
 # service -> room
 WORKERS = {"cpu": "cpu", "gpu-on-cpu": "gpu", "gpu": "gpu"}
 LONGEST_TASK_SECONDS = {"cpu": TASK_SECONDS, "gpu": SEGMENT_SECONDS}
-DOORS = {"web", "flower", "metrics"}
-OURS = {*WORKERS, *DOORS, "beat", "migrate"}
+DOORS = {"web", "flower", "metrics", "grafana"}
+WATCHERS = {"prometheus", "grafana"}
+OURS = {*WORKERS, *DOORS, "beat", "migrate"} - WATCHERS
 every_service = pytest.mark.parametrize("name", sorted(RAW))
 every_worker = pytest.mark.parametrize(("name", "room"), sorted(WORKERS.items()))
 
@@ -55,7 +57,7 @@ def test_the_schema_does_refuse_what_is_wrong() -> None:
 
 
 def test_every_service_is_known_here() -> None:
-    assert set(RAW) == {*OURS, "redis", "postgres", "store"}
+    assert set(RAW) == {*OURS, *WATCHERS, "redis", "postgres", "store"}
 
 
 @every_service
@@ -90,6 +92,8 @@ def test_passwords_come_from_files_and_each_service_sees_its_own(name: str) -> N
     named = {value for value in service.environment.values() if value.startswith("/run/secrets/")}
     assert named <= {f"/run/secrets/{secret}" for secret in service.secrets}
     text = json.dumps(RAW[name])
+    if name == "prometheus":
+        text = (ROOT / "docs" / "prometheus" / "prometheus.yml").read_text()
     assert all(f"/run/secrets/{secret}" in text for secret in service.secrets), "a secret that the service does not need"
     assert "redis_operator" not in service.secrets or name == "redis"
 
@@ -108,6 +112,17 @@ def test_every_variable_of_ours_is_a_setting(name: str) -> None:
     settings = {f"SMILEREEL_{field.upper()}" for field in Settings.model_fields}
     ours = {variable for variable in SERVICES[name].environment if variable.startswith("SMILEREEL_")}
     assert ours <= settings
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_setting_that_env_may_change_has_the_same_default_there(name: str) -> None:
+    defaults = Settings.model_fields
+    for variable, asked in RAW[name]["environment"].items():
+        if variable.startswith("SMILEREEL_") and f"${{{variable}:-" in str(asked):
+            field = defaults[variable.removeprefix("SMILEREEL_").lower()]
+            given = SERVICES[name].environment[variable]
+            assert field.annotation is not None
+            assert TypeAdapter(field.annotation).validate_python(given) == field.default, variable
 
 
 @every_worker
@@ -151,14 +166,15 @@ def test_ours_wait_until_what_they_need_is_well(name: str) -> None:
 def test_a_card_is_asked_for_behind_its_profile_only() -> None:
     asking = {name for name, service in RAW.items() if "reservations" in service["deploy"]["resources"]}
     assert asking == {"gpu"}
-    assert {name for name, service in SERVICES.items() if service.profiles} == asking
+    assert {name for name, service in SERVICES.items() if "gpu" in service.profiles} == asking
+    assert {name for name, service in SERVICES.items() if service.profiles} == {*asking, *WATCHERS}
     assert SERVICES["gpu"].without_card == "gpu-on-cpu"
 
 
 def test_a_host_that_only_lends_its_card_runs_nothing_else() -> None:
     variables = {"RECORDINGS_FOLDER": "x", "CORE": "0", "GPU_ON_CPU": "0", "REDIS_HOST": "10.0.0.1"}
     lent = read_project(COMPOSE, variables, ROOT).services
-    assert {name for name, service in lent.items() if service.replicas} == {"gpu"}
+    assert {name for name, service in lent.items() if service.replicas} == {"gpu", *WATCHERS}
     assert "@10.0.0.1:6379/" in lent["gpu"].environment["SMILEREEL_REDIS_URL"]
 
 
@@ -170,9 +186,9 @@ def test_every_variable_is_explained() -> None:
 
 def test_ports_that_open_are_told_from_those_that_do_not() -> None:
     opening = {name for name, opens in port_variables(COMPOSE).items() if opens}
-    assert opening == {"WEB_PORT", "FLOWER_PORT", "METRICS_PORT"}
+    assert opening == {"WEB_PORT", "FLOWER_PORT", "METRICS_PORT", "GRAFANA_PORT"}
 
 
-@pytest.mark.parametrize("name", ["redis", "postgres", "store"])
+@pytest.mark.parametrize("name", ["redis", "postgres", "store", *sorted(WATCHERS)])
 def test_images_of_others_are_named_by_an_exact_tag(name: str) -> None:
-    assert re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", SERVICES[name].image)
+    assert re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", SERVICES[name].image)

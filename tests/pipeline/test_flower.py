@@ -9,13 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
 from flower.urls import handlers
-from tornado.web import URLSpec
+from tornado.routing import URLSpec
 
 from shared.catalogue import CPU_QUEUE, DECODE_SEGMENT, GPU_QUEUE, SWEEP
 from shared.client import enqueue_lesson
@@ -45,7 +47,7 @@ WRONG = {
 
 
 def pattern_of(handler: object) -> str:
-    return handler.regex.pattern if isinstance(handler, URLSpec) else handler[0]  # type: ignore[index,no-any-return]
+    return handler.regex.pattern if isinstance(handler, URLSpec) else handler[0]  # type: ignore[index]
 
 
 def every_path() -> list[str]:
@@ -149,32 +151,29 @@ def test_the_health_check(flower: RunningFlower, folder: Path) -> None:
     assert "answers with 401 instead of 200" in ill.stderr
 
 
-def tell(url: str, uuid: str) -> None:
-    """An event like a worker's."""
-    app = Celery(broker=url)
-    with app.connection() as connection, app.events.Dispatcher(connection, hostname="cpu@host") as dispatcher:
-        dispatcher.send("task-received", uuid=uuid, name=DECODE_SEGMENT, args="({'lesson_id': 'lesson-9'},)", kwargs="{}")
-
-
 def test_redis_comes_and_goes(tmp_path: Path) -> None:
     valkey = Valkey()
     try:
         with a_flower(tmp_path, valkey.url) as flower:
             assert flower.ask("/broker").status == 200, "it starts without"
-            valkey.start()
             for uuid in ("before", "after"):
-                assert wait_until(
-                    lambda: tell(valkey.url, uuid) is None and flower.ask(f"/api/task/info/{uuid}").status == 200, 20
-                )
+                valkey.start()
+                assert wait_until(partial(is_seen, flower, valkey.url, uuid), 20)
                 valkey.kill()
                 assert flower.ask("/tasks").status == 200
-                if uuid == "before":
-                    valkey.start()
             begun = time.monotonic()
             assert flower.end() == 0
             assert time.monotonic() - begun < 3
     finally:
         valkey.kill()
+
+
+def is_seen(flower: RunningFlower, url: str, uuid: str) -> bool:
+    """Send an event like a worker's; whether Flower shows the task."""
+    app = Celery(broker=url)
+    with app.connection() as connection, app.events.Dispatcher(connection, hostname="cpu@host") as dispatcher:
+        dispatcher.send("task-received", uuid=uuid, name=DECODE_SEGMENT, args="({'lesson_id': 'lesson-9'},)", kwargs="{}")
+    return flower.ask(f"/api/task/info/{uuid}").status == 200
 
 
 def test_behind_a_proxys_prefix(tmp_path: Path, valkey: Valkey) -> None:
@@ -187,6 +186,11 @@ def test_behind_a_proxys_prefix(tmp_path: Path, valkey: Valkey) -> None:
         assert flower.ask(style[1]).status == 200
         assert flower.ask("/tasks").status == 404
         assert {flower.ask(path, authorization=None).status for path in ("/watch/tasks", "/tasks", style[1])} == {401}
+
+
+def refreshed(flower: RunningFlower) -> dict[str, Any]:
+    workers: dict[str, Any] = json.loads(flower.ask("/api/workers?refresh=1").text)
+    return workers
 
 
 @pytest.mark.slow
@@ -212,8 +216,8 @@ def test_a_lesson_is_readable_and_survives_a_restart(tmp_path: Path, valkey: Val
         ledger.close()
         assert wait_until(lambda: len(succeeded(flower)) == 16, 20), succeeded(flower)
         told = succeeded(flower)
-        workers = json.loads(flower.ask("/api/workers?refresh=1").text)
-        assert {name.split("@")[0] for name in workers} == {"cpu", "gpu"}
+        assert wait_until(lambda: {name.split("@")[0] for name in refreshed(flower)} == {"cpu", "gpu"}, 20)
+        workers = refreshed(flower)
         shown = flower.ask("/api/workers").text + "".join(flower.ask(f"/worker/{name}").text for name in workers)
         shown += flower.ask("/broker").text + flower.ask("/metrics").text + (tmp_path / "flower.log").read_text()
         assert flower.ask(f"/api/worker/shutdown/{next(iter(workers))}", "POST", body="").status == 403

@@ -43,12 +43,14 @@ def test_a_lesson_goes_through_and_nobody_oversteps(valkey: Valkey, tmp_path: Pa
     )
     assert enqueue_lesson(lesson_document(teacher=[]), settings=settings).sent
     assert waiting(valkey) == 1
+    in_bulk = enqueue_lesson(lesson_document(lesson_id="lesson-2", teacher=[]), settings=settings, bulk=True)
+    assert not in_bulk.sent, "the workers themselves send it when it has a place"
     with (
         a_worker("workers.cpu.tasks", CPU_QUEUE, worker_url, tmp_path, **common),
         a_worker("workers.gpu.tasks", GPU_QUEUE, worker_url, tmp_path, **common),
     ):
         ledger = open_ledger(settings.database_url)
-        ended = wait_until(lambda: ledger.require("lesson-1").state.final, 120)
+        ended = wait_until(lambda: all(ledger.require(f"lesson-{number}").state.final for number in (1, 2)), 120)
         ledger.close()
         assert ended, (tmp_path / "cpu.log").read_text()[-3000:]
     with valkey.client("operator", "operator-password") as operator:
@@ -68,7 +70,11 @@ def waiting(valkey: Valkey) -> int:
         ("backend", ("LPUSH", "gpu", "x")),
         ("backend", ("GET", "celery-task-meta-1")),
         ("backend", ("SUBSCRIBE", "celery")),
+        ("metrics", ("LPUSH", "cpu", "x")),
+        ("metrics", ("LRANGE", "cpu", 0, -1)),
+        ("metrics", ("GET", "celery-task-meta-1")),
         ("flower", ("LPUSH", "cpu", "x")),
+        ("flower", ("LPUSH", "gpu.bulk", "x")),
         ("flower", ("FLUSHALL",)),
         ("worker", ("FLUSHALL",)),
         ("worker", ("CONFIG", "GET", "*")),

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from workers.gpu import tasks
 from workers.gpu.scorer import StandIn
 
@@ -22,6 +20,8 @@ detect = StandIn.detect
 def fail(self: StandIn, frames_rgb: Sequence[Any], batch_size: int) -> Any:
     """What torch raises when a kernel reads past its memory."""
     if Path(os.environ[BROKEN]).exists():
+        import torch
+
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ...")
     return detect(self, frames_rgb, batch_size)
 

@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from email.message import Message
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ PASSWORD = "a-password-of-tests-only"
 class Answer:
     status: int
     text: str
-    headers: Mapping[str, str]
+    headers: Message
 
 
 @dataclass
@@ -44,7 +45,7 @@ class RunningFlower:
         try:
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
-            return Answer(response.status, response.read().decode(errors="replace"), dict(response.getheaders()))
+            return Answer(response.status, response.read().decode(errors="replace"), response.headers)
         finally:
             connection.close()
 
@@ -92,7 +93,7 @@ def a_flower(folder: Path, redis_url: str, *options: str, **environment: Any) ->
             start_new_session=True,
         )
     flower = RunningFlower(port, process, path)
-    prefix = options[options.index("--url-prefix") + 1] if "--url-prefix" in options else ""
+    prefix = options[options.index("--url-prefix") + 1].rstrip("/") if "--url-prefix" in options else ""
 
     def answers() -> bool:
         assert process.poll() is None, path.read_text()

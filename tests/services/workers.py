@@ -8,18 +8,17 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from workers.local.parts import worker_command
 
 
 @contextmanager
-def a_worker(
-    module: str, room: str, redis_url: str, folder: Path, *, name: str | None = None, **settings: object
-) -> Iterator[subprocess.Popen[bytes]]:
+def a_worker(module: str, room: str, redis_url: str, folder: Path, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A worker with one child for a room's queues; ledger and store lie in the folder, and its log under its name, which is the
-    room's unless another is given; killed with its children at the end.
+    room's unless another is given as `name`; killed with its children at the end.
     """
-    name = name or room
+    name = settings.pop("name", room)
     defaults = {
         "REDIS_URL": redis_url,
         "DATABASE_URL": f"sqlite:///{folder}/ledger.sqlite3",

@@ -79,8 +79,8 @@ def test_settings_tell_value_source_and_meaning(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_passwords_are_not_printed() -> None:
-    rows = describe(Settings(redis_url="redis://:secret@host:6379/0", database_url="postgresql://u:secret@db/x"))
-    assert "secret" not in str(rows)
+    rows = describe(Settings(redis_url="redis://:hidden@host:6379/0", database_url="postgresql://u:hidden@db/x"))
+    assert "hidden" not in str(rows)
     assert "host:6379" in str(rows)
 
 

@@ -78,8 +78,14 @@ def loads_of(night: Night, fit: Fit, outcome: Outcome, *, kept_nights: float) ->
     kept, in_work = outcome.lessons * kept_nights, outcome.most_in_work
     sweep = (kept * limits.sweep_seconds_per_1000_kept + in_work * limits.sweep_seconds_per_1000_in_work) / 1000
     found = [
-        Load("Redis commands", peak * asks.redis_commands_per_task + workers * asks.redis_commands_per_worker_second, limits.redis_commands_a_second, "1/s", True,
-             "a Redis for each share of the lessons"),
+        Load(
+            "Redis commands",
+            peak * asks.redis_commands_per_task + workers * asks.redis_commands_per_worker_second,
+            limits.redis_commands_a_second,
+            "1/s",
+            True,
+            "a Redis for each share of the lessons",
+        ),
         Load("Redis memory", busiest * asks.redis_bytes_per_task + queued * limits.redis_bytes_per_message, REDIS_BYTES, "bytes", False,
              "more memory, or results that expire sooner"),
         Load("Redis connections", workers * asks.redis_clients_per_worker, REDIS_CLIENTS, "", False, "raise maxclients"),

@@ -39,10 +39,13 @@ def main(args: argparse.Namespace) -> int:
         return 0
     import logging
 
+    from workers import preflight
     from workers.app import app
     from workers.flowering.serve import FlowerOptions, serve
+    from workers.logs import log_to_terminal
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_to_terminal("flower", settings.log_format, logging.WARNING)
+    preflight.require("flower", settings)
     # They would tell who asked for what; that somebody is refused is said by the gate.
     for name in ("tornado.access", "tornado.general"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -23,8 +23,13 @@ def main(args: argparse.Namespace) -> int:
 
         check(args.address, args.port, password_for(settings, args.address))
         return 0
+    from workers import preflight
+    from workers.logs import log_to_terminal
     from workers.watching.serve import serve
 
+    password_for(settings, args.address)
+    log_to_terminal("metrics", settings.log_format)
+    preflight.require("metrics", settings)
     serve(settings, args.address, args.port)
     return 0
 

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Serve until told to end; 0."""
     from shared.settings import load_settings
+    from workers import preflight
     from workers.web.options import web_options
     from workers.web.serve import new_password, serve
 
@@ -38,6 +39,7 @@ def main(args: argparse.Namespace) -> int:
         proxy_header=args.proxy_header,
         trusted_proxies=args.trusted_proxy,
     )
+    preflight.require("web", settings)
     serve(settings, options)
     return 0
 

@@ -59,6 +59,9 @@ class Refused(RequestHandler):
         """`wrong`: credentials came with the request."""
         self.wrong = wrong
 
+    def check_xsrf_cookie(self) -> None:
+        """Nothing is done for anybody here, so nobody can be made to ask for it."""
+
     async def prepare(self) -> None:
         """Answer; no method is ever reached."""
         if self.wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from .readable import readable_event, readable_request
 
 # Every few seconds one of these; a day of them would push all lessons out of the list. What fails or hangs is shown.
 HOUSEKEEPING = frozenset({DELIVER, RECONCILE, SWEEP})
+_PASSWORD = re.compile(r"://[^/\s]*@")
 _TASK_LISTS = frozenset({"active", "reserved", "scheduled"})
 
 
@@ -44,7 +46,16 @@ class ReadableInspector(Inspector):  # type: ignore[misc]
     def _on_update(self, workername: str, method: str, response: Any) -> None:
         if method in _TASK_LISTS and isinstance(response, list):
             response = [_tidy(entry) for entry in response if isinstance(entry, Mapping)]
-        super()._on_update(workername, method, response)
+        super()._on_update(workername, method, _without_passwords(response))
+
+
+def _without_passwords(value: Any) -> Any:
+    """Celery masks the passwords of most addresses, but not of those that lead to a socket."""
+    if isinstance(value, str):
+        return _PASSWORD.sub("://**@", value)
+    if isinstance(value, Mapping):
+        return {key: _without_passwords(item) for key, item in value.items()}
+    return [_without_passwords(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _tidy(entry: Mapping[str, Any]) -> dict[str, Any]:

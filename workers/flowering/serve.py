@@ -52,6 +52,9 @@ def serve(capp: Celery, options: FlowerOptions) -> None:
         ServiceError: the address cannot be listened on, or the history's file cannot be kept.
     """
     listening = _listen(options)
+    # Every client of kombu puts back what others took too long ago; Flower may not, and has only keys of its own to look at.
+    own = {name: f"_kombu.flower.{name}" for name in ("unacked_key", "unacked_index_key", "unacked_mutex_key")}
+    capp.conf.broker_transport_options = {**capp.conf.broker_transport_options, **own}
     with listening:
         if options.history is not None:
             _check_history(options.history)

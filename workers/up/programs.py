@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from shared.errors import ServiceError, SettingsInvalid
@@ -41,14 +41,14 @@ def repository_of(image: str) -> str:
     return image.rsplit(":", 1)[0]
 
 
-def provide(project: Project, places: Places) -> None:
-    """Put the programs that the services call into the folder that comes first on their PATH.
+def provide(services: Iterable[Service], places: Places) -> None:
+    """Put the programs that these services call into the folder that comes first on their PATH.
 
     Raises:
         ServiceError: a package that brings one is not installed.
         SettingsInvalid: nobody here knows what an image holds.
     """
-    for image in sorted({repository_of(service.image) for service in project.services.values()}):
+    for image in sorted({repository_of(service.image) for service in services}):
         if image == VALKEY:
             _link(places, "valkey-server", _valkey())
             _script(places, "valkey-cli", _VALKEY_CLI)

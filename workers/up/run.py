@@ -61,7 +61,7 @@ def run(wishes: Wishes) -> int:
         project = read_project(document, variables, wishes.file.resolve().parent)
         wanted = chosen(project, wishes)
         make_secrets(project.secrets.values(), shared=False)
-        provide(project, places)
+        provide([project.services[name] for name in wanted], places)
         _write_client(document, variables, project, places)
         with _log(wishes.log) as log:
             host = Host(places, project.secrets, partial(_say, log), partial(tell_guardian, guard), wishes.keep is None)

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from shared.errors import SettingsInvalid
 from shared.settings import Settings
-from workers.logs import log_to_terminal, writes_json
+from workers.logs import writes_json
 
 from .collector import SmilereelCollector, registry_of
 from .gate import HEADERS, Gate
@@ -40,7 +40,6 @@ def serve(settings: Settings, address: str, port: int) -> None:
     """
     password = password_for(settings, address)
     listening = _listen(address, port)
-    log_to_terminal("metrics", settings.log_format)
     collector = SmilereelCollector(settings)
     app = make_app(registry_of(collector), password, close=collector.close)
     config = uvicorn.Config(

@@ -65,7 +65,7 @@ def test_a_password_that_others_get_at(
 
     def stat(self: Path, **options: bool) -> object:
         # The test's own folders are closed further up.
-        found = real(self, **options)  # type: ignore[arg-type]
+        found = real(self, **options)
         return found if self == path else type("Mode", (), {"st_mode": 0o040000 | folder})()
 
     monkeypatch.setattr(Path, "stat", stat)

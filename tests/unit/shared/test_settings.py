@@ -107,5 +107,5 @@ def test_a_file_without_a_secret_is_refused_in_one_sentence(tmp_path: Path, text
 
 @pytest.mark.parametrize("url", ["redis://worker:other@redis/0", "redis+socket:///run/redis.sock"])
 def test_an_address_that_takes_no_password_says_so(tmp_path: Path, url: str) -> None:
-    with pytest.raises(SettingsInvalid, match="^SMILEREEL_REDIS_URL takes no password from a file"):
+    with pytest.raises(SettingsInvalid, match=r"^SMILEREEL_REDIS_URL takes no password from a file"):
         Settings(redis_url=url, redis_password_file=secret_file(tmp_path))

@@ -188,7 +188,9 @@ def test_guessers_behind_a_trusted_proxy_are_told_apart(stranger: NewBrowser, se
         ({"trusted_proxies": ["proxy.example"]}, "--trusted-proxy takes an address"),
         ({"host": "0.0.0.0"}, "needs --public-url"),
         ({"host": "lessons.example"}, "needs --public-url"),
-        ({"public_url": "http://lessons.example"}, "must look like https://"),
+        ({"public_url": "http://lessons.example"}, "must be https, or http of this machine alone"),
+        ({"public_url": "http://127.0.0.1"}, "must be https, or http of this machine alone"),
+        ({"public_url": "http://127.0.0.1:8300/path"}, "must be https, or http of this machine alone"),
         ({"public_url": "https://lessons.example/path"}, "must look like https://"),
         ({"public_url": "https://user@lessons.example"}, "must look like https://"),
         ({"public_url": "https://lessons.example:port"}, "must look like https://"),
@@ -205,4 +207,10 @@ def test_names_by_which_the_page_is_called() -> None:
     assert web_options(public_url="https://[fd00::1]:8443").allowed_hosts == {"[fd00::1]:8443"}
     assert "127.0.0.1" in web_options(port=80).allowed_hosts
     assert web_options(host="::1").is_local
+    contained = web_options(host="0.0.0.0", public_url="http://127.0.0.1:8301")
+    assert (contained.secure, "127.0.0.1:8301" in contained.allowed_hosts, "8301" in contained.allowed_hosts) == (
+        False,
+        True,
+        False,
+    )
     assert not web_options(host="0.0.0.0", public_url="https://a.example").is_local
