@@ -180,7 +180,7 @@ def test_every_module_that_a_services_command_imports_is_inside(name: str, impor
     """Late imports, within functions, count as well: they are met when the service has long been running."""
     image = BY_NAME[OURS[name]["image"].split(":")[0]]
     carried = {
-        module.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for module in own_modules(ROOT, image.left_out)
+        module.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for module in own_modules(ROOT, image.not_inside)
     }
     entries = entries_of(OURS[name])
     reached = set(entries)
@@ -200,7 +200,7 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {}
     for image in DISTINCT:
         folders[image.name] = tmp_path_factory.mktemp(image.name)
-        for module in own_modules(ROOT, image.left_out):
+        for module in own_modules(ROOT, image.not_inside):
             if not module.endswith(".safetensors"):
                 target = folders[image.name] / module
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -246,7 +246,7 @@ def test_the_context_is_an_allow_list() -> None:
 
 
 def test_what_the_images_leave_out_is_what_the_command_line_knows_of() -> None:
-    left_out = {f"workers.{name}" for image in IMAGES for name in (*image.left_out, *LEFT_OUT)}
+    left_out = {f"workers.{name}" for image in IMAGES for name in image.not_inside}
     assert set(TOLD_AS_LEFT_OUT) == left_out
 
 

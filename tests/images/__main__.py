@@ -14,16 +14,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .contents import faults_of
-from .engine import Engine, ImagesFault
+from .contents import faults_of, packages_in
+from .engine import LARGE_TEMPORARY, Engine, ImagesFault
 from .standin import make_stand_in
 from .table import BASE_TAG, IMAGES, ROOT, Image
+from .weighing import parts_of
 
 
 def main() -> int:
     """Exit code 0: everything that was tried is sound; 1: something is not, or could not be tried."""
     args = _arguments()
-    work = Path(tempfile.mkdtemp(prefix="smilereel-images-", dir="/var/tmp"))
+    work = Path(tempfile.mkdtemp(prefix="smilereel-images-", dir=LARGE_TEMPORARY))
     engine = Engine(args.storage or work / "storage", args.driver)
     try:
         return _all(args, engine, work)
@@ -66,8 +67,7 @@ def _all(args: argparse.Namespace, engine: Engine, work: Path) -> int:
         _take_context(engine.context)
     rows = [_one(image, args, engine) for image in images]
     if not args.json:
-        rows_text = "\n".join(f"{row['image']:22} {row['size_mb']:>8} {row['budget_mb']:>8} {row['seconds']:>8}" for row in rows)
-        print(f"{'image':22} {'MB':>8} {'budget':>8} {'seconds':>8}\n{rows_text}")
+        _print_table(rows)
     sound = True
     for row in rows:
         sound = sound and not row["faults"]
@@ -82,6 +82,14 @@ def _all(args: argparse.Namespace, engine: Engine, work: Path) -> int:
     return 0 if sound else 1
 
 
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    print(f"{'image':22} {'MB':>8} {'budget':>8} {'seconds':>8}")
+    for row in rows:
+        print(f"{row['image']:22} {row['size_mb']:>8} {row['budget_mb']:>8} {row['seconds']:>8}")
+    for row in rows:
+        print(f"{row['image']}: {', '.join(f'{name} {size}' for name, size in row['parts_mb'].items())}")
+
+
 def _one(image: Image, args: argparse.Namespace, engine: Engine) -> dict[str, Any]:
     began = time.monotonic()
     if not args.built:
@@ -91,8 +99,9 @@ def _one(image: Image, args: argparse.Namespace, engine: Engine) -> dict[str, An
     config = {**told["Config"], "Healthcheck": told.get("Healthcheck") or told["Config"].get("Healthcheck")}
     with engine.mounted(f"localhost/{image.name}:try") as root:
         faults = faults_of(image, engine.context, root, config, told["Size"])
-    size_mb = round(told["Size"] / 1e6)
-    return {"image": image.name, "size_mb": size_mb, "budget_mb": image.budget_mb, "seconds": round(seconds), "faults": faults}
+        parts = parts_of(packages_in(root), told["Size"])
+    row = {"image": image.name, "size_mb": round(told["Size"] / 1e6), "budget_mb": image.budget_mb, "seconds": round(seconds)}
+    return {**row, "parts_mb": parts, "faults": faults}
 
 
 def _take_context(folder: Path) -> None:

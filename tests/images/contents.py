@@ -12,7 +12,7 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
-from .table import LEFT_OUT, ROOT, USER, Image
+from .table import ROOT, USER, Image
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Theirs by right: the volume's folder, and what is in memory when the image runs.
@@ -31,12 +31,17 @@ def faults_of(image: Image, context: Path, root: Path, config: dict[str, Any], s
         config: as the engine's inspect shows it.
         size_bytes: unpacked, base included.
     """
-    packages = next(iter(sorted((root / "opt/smilereel/lib").glob("python3.*")))) / "site-packages"
+    packages = packages_in(root)
     found = [*_config_faults(image, config), *_package_faults(image, packages), *_code_faults(image, context, packages)]
     found += [*_left_behind(root), *_writable(root)]
     if size_bytes > image.budget_mb * 1_000_000:
         found.append(f"it weighs {size_bytes / 1e6:.0f} MB, over its budget of {image.budget_mb} MB")
     return found
+
+
+def packages_in(root: Path) -> Path:
+    """The folder of packages among an image's files."""
+    return next(iter(sorted((root / "opt/smilereel/lib").glob("python3.*")))) / "site-packages"
 
 
 def normalised(name: str) -> str:
@@ -62,8 +67,8 @@ def wanted(extras: tuple[str, ...]) -> set[str]:
 
 
 def own_modules(folder: Path, left_out: tuple[str, ...]) -> set[str]:
-    """Our files below a folder that holds `workers` and `shared`, compiled ones aside."""
-    gone = tuple(f"workers/{name}/" for name in (*left_out, *LEFT_OUT))
+    """Our files below a folder that holds `workers` and `shared`, compiled ones and these folders of `workers` aside."""
+    gone = tuple(f"workers/{name}/" for name in left_out)
     files = (path.relative_to(folder).as_posix() for name in ("shared", "workers") for path in (folder / name).rglob("*"))
     return {
         each
@@ -98,7 +103,7 @@ def _package_faults(image: Image, packages: Path) -> Iterator[str]:
 
 
 def _code_faults(image: Image, context: Path, packages: Path) -> Iterator[str]:
-    here, inside = own_modules(context, image.left_out), own_modules(packages, ())
+    here, inside = own_modules(context, image.not_inside), own_modules(packages, ())
     yield from (f"{name} is missing" for name in sorted(here - inside))
     yield from (f"{name} has come along" for name in sorted(inside - here))
     weights = packages / "workers/gpu/weights"

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+# Gigabytes go there: not /tmp, which may be memory.
+LARGE_TEMPORARY = os.environ.get("TMPDIR", "/var/tmp")
+
 
 class ImagesFault(Exception):
     """Something that was tried with the images did not work; one sentence."""

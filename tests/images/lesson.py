@@ -22,7 +22,7 @@ from workers.up.credentials import make_secrets
 from workers.up.interpolate import interpolate
 
 from .containers import image_of, inside, is_guarded, launch, run, stopped, well_within
-from .engine import Engine, ImagesFault
+from .engine import LARGE_TEMPORARY, Engine, ImagesFault
 from .table import ROOT
 
 LESSON = "lesson-1"
@@ -44,7 +44,7 @@ def run_lesson(engine: Engine, models: str) -> bool:
         ImagesFault: a service does not start or does not get well, or the lesson does not end.
     """
     with ExitStack() as leaving:
-        folder = Path(leaving.enter_context(tempfile.TemporaryDirectory(prefix="images-", dir="/var/tmp")))
+        folder = Path(leaving.enter_context(tempfile.TemporaryDirectory(prefix="images-", dir=LARGE_TEMPORARY)))
         services, secrets = leaving.enter_context(_neighbours(folder, models))
         ours = [name for name, service in services.items() if service.get("build") and not service.get("profiles")]
         leaving.callback(_remove, engine, ours)

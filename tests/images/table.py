@@ -37,6 +37,11 @@ class Image:
     build_args: dict[str, str] = field(default_factory=dict)
 
     @property
+    def not_inside(self) -> tuple[str, ...]:
+        """All folders of workers/ that are not inside."""
+        return (*self.left_out, *LEFT_OUT)
+
+    @property
     def has_weights(self) -> bool:
         """Whether the released weights are inside."""
         return "gpu" not in self.left_out

@@ -226,7 +226,7 @@ def test_a_lesson_is_readable_and_survives_a_restart(tmp_path: Path, valkey: Val
         assert flower.end() == 0
         assert time.monotonic() - begun < 3
     assert not re.search(r"(flower|worker|backend|operator)-password|student\.mp4|a-password-of", shown)
-    assert told[DECODE_SEGMENT, "lesson-1 · segment 2 · seconds 10-12"] == "frames_decoded · 2 frames"
+    assert (DECODE_SEGMENT, "lesson-1 · segment 2 · seconds 8-12") in told, told
     assert all(lesson.startswith("lesson-1") for _, lesson in told)
     assert not any(name == SWEEP for name, _ in told)
     with valkey.client("operator", "operator-password") as operator:

@@ -149,13 +149,13 @@ def compare(args: argparse.Namespace, fit: Fit) -> dict[str, Any]:
             **_found(night, played.outcome),
             "played_seconds": round(time.perf_counter() - began, 1),
         }
-    return {"lessons": night.lessons, "workers": night.workers, "lessons_in_work": night.places, "part": args.check_part, **sides}
+    return {"lessons": night.lessons, "workers": night.workers, "lessons_in_work": night.places, "in_small": args.check_part, **sides}
 
 
 def comparison_text(compared: Mapping[str, Any]) -> str:
     """Both sides, a line a figure."""
     flat = [dict(_flat(compared[side])) for side in ("whole", "part")]
-    lines = [f"{compared['lessons']:,} lessons, workers {compared['workers']}, whole and 1/{compared['part']} of it"]
+    lines = [f"{compared['lessons']:,} lessons, workers {compared['workers']}, whole and 1/{compared['in_small']} of it"]
     width = max(len(name) for name in flat[0])
     lines += [f"{name:{width}} {value!s:>20} {flat[1].get(name, '')!s:>20}" for name, value in flat[0].items()]
     return "\n".join(lines)

@@ -11,7 +11,8 @@ from flower.views import BaseHandler
 from flower.views.broker import BrokerView
 from tornado.web import HTTPError, TemplateModule
 
-COLUMNS: Final = "name,args,kwargs,state,received,runtime,worker,uuid"
+# The link to a task first: on a narrow screen the last columns are out of sight.
+COLUMNS: Final = "uuid,name,args,kwargs,state,received,runtime,worker"
 LABELS: Final = {"args": "Lesson", "kwargs": "Sending", "uuid": "Task"}
 # Whole ids push the table off the screen; the link keeps them. Lines between tasks are black otherwise.
 _STYLE = """

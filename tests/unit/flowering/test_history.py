@@ -64,3 +64,20 @@ def test_what_a_worker_tells_of_its_work_is_readable_too() -> None:
     assert told["active"][0]["args"] == told["scheduled"][0]["request"]["args"] == "lesson-1"
     assert "anna" not in str(told)
     assert told["stats"] == {"pid": 1}
+
+
+def test_no_address_that_a_worker_tells_of_keeps_its_password() -> None:
+    inspector = ReadableInspector(IOLoop(make_current=False), Celery("test"), 1.0)
+    conf = {
+        "result_backend": "redis+socket://worker:hidden@/run/valkey.sock",
+        "broker_read_url": ["rediss://worker:hid%40den@redis:6379/0?ssl_cert_reqs=required", "redis://redis:6379/0"],
+        "nested": {"url": "redis://:hidden@redis/0"},
+        "result_expires": 3600,
+    }
+    inspector._on_update("cpu@host", "conf", conf)
+    assert inspector.workers["cpu@host"]["conf"] == {
+        "result_backend": "redis+socket://**@/run/valkey.sock",
+        "broker_read_url": ["rediss://**@redis:6379/0?ssl_cert_reqs=required", "redis://redis:6379/0"],
+        "nested": {"url": "redis://**@redis/0"},
+        "result_expires": 3600,
+    }
