@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .containers import command_faults
 from .contents import faults_of, packages_in
 from .engine import LARGE_TEMPORARY, Engine, ImagesFault
 from .standin import make_stand_in
@@ -99,6 +100,7 @@ def _one(image: Image, args: argparse.Namespace, engine: Engine) -> dict[str, An
     config = {**told["Config"], "Healthcheck": told.get("Healthcheck") or told["Config"].get("Healthcheck")}
     with engine.mounted(f"localhost/{image.name}:try") as root:
         faults = faults_of(image, engine.context, root, config, told["Size"])
+        faults += command_faults(engine, f"localhost/{image.name}:try")
         parts = parts_of(packages_in(root), told["Size"])
     row = {"image": image.name, "size_mb": round(told["Size"] / 1e6), "budget_mb": image.budget_mb, "seconds": round(seconds)}
     return {**row, "parts_mb": parts, "faults": faults}

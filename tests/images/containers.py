@@ -6,7 +6,7 @@ import json
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .engine import Engine, ImagesFault
@@ -58,6 +58,16 @@ def launch(engine: Engine, service: Mapping[str, Any], secrets: Mapping[str, Any
     """Run a service to its end, whatever that is."""
     words = shlex.split(service["command"])
     return engine.run("podman", "run", "--rm", *options_of(service, secrets), image_of(service), *words, check=False, seconds=180)
+
+
+def command_faults(engine: Engine, image: str) -> Iterator[str]:
+    """What is wrong with the image's command line: it must name all commands, and refuse in a sentence what no image has."""
+    options = ["--network", "none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+    for words, code in ((("--help",), 0), (("train", "smile"), 1)):
+        done = engine.run("podman", "run", "--rm", *options, image, "smilereel", *words, check=False, seconds=180)
+        said = (done.stdout + done.stderr).strip()
+        if done.returncode != code or "Traceback" in said or (code and len(said.splitlines()) != 1):
+            yield f"`smilereel {' '.join(words)}` ends with {done.returncode}: {said.splitlines()[-1] if said else 'nothing was said'}"
 
 
 def well_within(engine: Engine, name: str, seconds: float) -> None:

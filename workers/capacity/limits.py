@@ -13,9 +13,9 @@ from workers.capacity.service import Fit
 
 SHIPPED = Path(__file__).with_name("limits.json")
 SWEEP_SECONDS = 60.0
-# Assumed, not measured: the shipped defaults of Valkey and PostgreSQL, a machine's usual network and memory.
+# Assumed, not measured: Valkey's default, the compose file's connections, a machine's usual network and memory.
 REDIS_CLIENTS, REDIS_BYTES = 10_000.0, 8e9
-DATABASE_CONNECTIONS = 100.0
+DATABASE_CONNECTIONS = 200.0
 STORE_BYTES_A_SECOND = 1.25e9
 CELERY_TASKS_A_SECOND = 300.0
 

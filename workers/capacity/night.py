@@ -110,4 +110,4 @@ class Night:
 
 def _within(name: str, value: float, least: float, most: float) -> None:
     if not (math.isfinite(value) and least <= value <= most):
-        raise CapacityInvalid(f"{name} is {value:g}; it can be from {least:g} to {most:g}.")
+        raise CapacityInvalid(f"{name} is {value:,.12g}; it can be from {least:,.12g} to {most:,.12g}.")

@@ -149,7 +149,13 @@ def compare(args: argparse.Namespace, fit: Fit) -> dict[str, Any]:
             **_found(night, played.outcome),
             "played_seconds": round(time.perf_counter() - began, 1),
         }
-    return {"lessons": night.lessons, "workers": night.workers, "lessons_in_work": night.places, "in_small": args.check_part, **sides}
+    return {
+        "lessons": night.lessons,
+        "workers": night.workers,
+        "lessons_in_work": night.places,
+        "in_small": args.check_part,
+        **sides,
+    }
 
 
 def comparison_text(compared: Mapping[str, Any]) -> str:
