@@ -35,7 +35,7 @@ GRIDS = {
     "store": [(1, 1), (2, 1), (3, 1), (2, 2), (3, 3)],
     "released": [(1, 1), (1, 2)],
 }
-# Half an hour of the real models is not what a check has to wait for.
+# The real models need the two cores for themselves, so more workers of them tell of the machine, not of the queues.
 SLEEPING = ["card", "store"]
 
 

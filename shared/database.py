@@ -88,7 +88,8 @@ def open_database(url: str, *, clock: Callable[[], datetime] | None = None, **en
         SettingsInvalid: the URL cannot be understood or names a database that nobody supports here.
     """
     url = _with_driver(url)
-    options: dict[str, Any] = {"pool_pre_ping": True, **engine_options}
+    # A statement's values may name files, and errors end in logs.
+    options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True, **engine_options}
     if url.startswith("postgresql"):
         options["connect_args"] = {"connect_timeout": CONNECT_SECONDS, "application_name": "smilereel"}
     elif not url.startswith("sqlite"):

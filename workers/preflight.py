@@ -6,7 +6,6 @@ Loaded by `app.py` for workers; beat and the commands that serve call `require`.
 from __future__ import annotations
 
 import logging
-import socket
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,19 +26,16 @@ class NotReady(ServiceError):
     """Something that the process needs is wrong, so it does not start."""
 
 
-def require(role: str, settings: Settings | None = None, *, listens: tuple[str, int] | None = None) -> None:
+def require(role: str, settings: Settings | None = None) -> None:
     """Look at what the role needs, in well under a second where everything answers.
 
     Args:
         role: cpu, gpu, beat, web, metrics or flower.
         settings: of this process; by default those of its environment.
-        listens: address and port that it is about to serve on.
 
     Raises:
         NotReady: says in one sentence what is wrong and what to do. A part that is away is only warned of.
     """
-    if listens is not None:
-        _require_port(*listens)
     settings = settings or load_settings()
     for finding in _findings(role, settings):
         if finding.refuses:
@@ -111,14 +107,6 @@ def _findings(role: str, settings: Settings) -> Iterator[Finding]:
         from workers.doctor.fleet import check_releases, running
 
         yield from check_releases(running(settings.redis_url), roles.release())
-
-
-def _require_port(address: str, port: int) -> None:
-    try:
-        family, _, _, _, found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
-        socket.create_server((str(found[0]), port), family=family).close()
-    except OSError as error:
-        raise NotReady(f"Nothing can listen on port {port} of {address} ({error.strerror}); give another --port.") from None
 
 
 def _is_celery(program: str) -> bool:

@@ -54,15 +54,30 @@ def run(engine: Engine, name: str, service: Mapping[str, Any], secrets: Mapping[
     engine.run("podman", "run", "--detach", "--name", name, *options_of(service, secrets), image_of(service), *words)
 
 
-def launch(engine: Engine, service: Mapping[str, Any], secrets: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Run a service to its end, whatever that is."""
-    words = shlex.split(service["command"])
-    return engine.run("podman", "run", "--rm", *options_of(service, secrets), image_of(service), *words, check=False, seconds=180)
+def launch(engine: Engine, name: str, service: Mapping[str, Any], secrets: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Run a service to its end, whatever that is.
+
+    Raises:
+        ImagesFault: it still runs after three minutes.
+    """
+    words = ["--name", name, *options_of(service, secrets), image_of(service), *shlex.split(service["command"])]
+    try:
+        return engine.run("podman", "run", *words, check=False, seconds=180)
+    finally:
+        engine.run("podman", "rm", "--force", "--time", "1", name, check=False)
 
 
 def command_faults(engine: Engine, image: str) -> Iterator[str]:
     """What is wrong with the image's command line: it must name all commands, and refuse in a sentence what no image has."""
-    options = ["--network", "none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+    options = [
+        "--no-healthcheck",
+        "--network",
+        "none",
+        "--read-only",
+        "--tmpfs=/tmp",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+    ]
     for words, code in ((("--help",), 0), (("train", "smile"), 1)):
         done = engine.run("podman", "run", "--rm", *options, image, "smilereel", *words, check=False, seconds=180)
         said = (done.stdout + done.stderr).strip()

@@ -55,7 +55,7 @@ class Engine:
         """Run `buildah` or `podman`; what it says is returned, or goes to the log.
 
         Raises:
-            ImagesFault: it ended with another code than 0, and `check`.
+            ImagesFault: it ended with another code than 0, and `check`; or not in time.
         """
         words = [program, "--root", str(self.folder / "storage"), "--runroot", str(self.folder / "run")]
         words += ["--storage-driver", self.driver]
@@ -65,9 +65,12 @@ class Engine:
         environment = {**os.environ, "CONTAINERS_CONF": str(self.folder / "containers.conf")}
         into = log if log is not None else subprocess.PIPE
         errors = subprocess.STDOUT if log is not None else subprocess.PIPE
-        done = subprocess.run(
-            [*words, *arguments], stdout=into, stderr=errors, env=environment, text=True, timeout=seconds, check=False
-        )
+        try:
+            done = subprocess.run(
+                [*words, *arguments], stdout=into, stderr=errors, env=environment, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired as late:
+            raise ImagesFault(f"`{program} {' '.join(arguments[:2])}` did not end within {seconds:.0f} s.") from late
         if check and done.returncode:
             said = (done.stderr or done.stdout or "see the log").strip().splitlines()
             raise ImagesFault(f"`{program} {' '.join(arguments[:2])}` ended with {done.returncode}: {said[-1] if said else ''}")

@@ -131,5 +131,5 @@ def test_parts_add_up_to_the_image(tmp_path: Path) -> None:
     (tmp_path / "workers").mkdir()
     (tmp_path / "workers/weights").write_bytes(bytes(3 * MEGABYTE))
     parts = parts_of(tmp_path, 125 * MEGABYTE)
-    assert parts == {"base and user": 100, "torch": 20, "smilereel": 3, "other packages": 2}
-    assert list(parts) == ["base and user", "torch", "smilereel", "other packages"]
+    assert parts == {"base and the rest": 100, "torch": 20, "smilereel": 3, "other packages": 2}
+    assert list(parts) == ["base and the rest", "torch", "smilereel", "other packages"]

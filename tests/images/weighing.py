@@ -20,7 +20,12 @@ def parts_of(packages: Path, size_bytes: int) -> dict[str, int]:
     # `opencv_python_headless.libs` and its like are what a wheel brings for its own folder.
     named = {name: size for name, size in sizes.items() if size >= NAMED_FROM_MB}
     others = sum(sizes.values()) - sum(named.values())
-    found = {"base and user": size_bytes / 1e6 - ours - sum(sizes.values()), "smilereel": ours, **named, "other packages": others}
+    found = {
+        "base and the rest": size_bytes / 1e6 - ours - sum(sizes.values()),
+        "smilereel": ours,
+        **named,
+        "other packages": others,
+    }
     return {name: round(size) for name, size in sorted(found.items(), key=lambda part: -part[1])}
 
 

@@ -100,10 +100,10 @@ def test_one_joins_one_is_drained_one_is_killed(house: House, capsys: pytest.Cap
     assert first.wait(10) == 0
     assert "first" not in house.workers()
     assert "processing" in house.states(), "the rest is left to the second"
-    third = house.start(GPU, "gpu", "third")
-    assert wait_until(lambda: "third" in house.workers(), 60), house.log("third")
     assert wait_until(lambda: bool(house.workers()["second"].doing), 30)
     os.killpg(second.pid, signal.SIGKILL)
+    third = house.start(GPU, "gpu", "third")
+    assert wait_until(lambda: "third" in house.workers(), 60), house.log("third")
     assert wait_until(lambda: house.states() == {"done"}, 120), (house.log("cpu")[-3000:], house.log("third")[-2000:])
     assert third.poll() is None
     assert len(house.ledger.find()) == len(names)

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.catalogue import CPU_QUEUE, GPU_QUEUE
+from shared.errors import SettingsInvalid
 from shared.ledger import open_ledger
 from shared.settings import Settings
 from tests.processes import wait_until
@@ -26,6 +27,7 @@ from tests.services.valkey import Valkey
 from tests.services.workers import a_worker
 from workers import preflight
 from workers.doctor import redis_server, weights
+from workers.listening import listen
 from workers.local.postgres import PostgresServer
 from workers.roster import Roster, WorkerEntry
 
@@ -232,12 +234,14 @@ def test_weights_of_another_release(settings: Settings, tmp_path: Path, monkeypa
     assert "cannot be read (No such file or directory)" in refused("gpu", settings)
 
 
-def test_a_port_in_use(settings: Settings) -> None:
+def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(preflight.NotReady, match=rf"^Nothing can listen on port {port} of 127\.0\.0\.1 \(.+\); give another"):
-            preflight.require("metrics", settings, listens=("127.0.0.1", port))
-    preflight.require("metrics", settings, listens=("127.0.0.1", port))
+        with pytest.raises(SettingsInvalid, match=rf"^Nothing can listen on port {port} of 127\.0\.0\.1 \(.+\); give another"):
+            listen("127.0.0.1", port)
+    listen("127.0.0.1", port).close()
+    with pytest.raises(SettingsInvalid, match=r"^Nothing can listen on port 80 of 192\.0\.2\.1 "):
+        listen("192.0.2.1", 80)
 
 
 def test_a_worker_of_another_release_is_told_of(valkey: Valkey, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

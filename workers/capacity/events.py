@@ -129,7 +129,7 @@ class Simulation:
         times = fit.stages[task.stage]
         frames = lesson.frames[task.segment] if task.segment >= 0 else sum(lesson.frames)
         mean = times.mean(frames)
-        slow = min(mean, times.seconds + fit.host_seconds_per_frame * frames) if room == "gpu" else 0.0
+        slow = min(mean, fit.unchanged_seconds + fit.host_seconds_per_frame * frames) if room == "gpu" else 0.0
         mean = slow + (mean - slow) / speed
         if times.spread:
             # Of mean one, so that the fit's mean stays the mean.

@@ -18,6 +18,8 @@ REDIS_CLIENTS, REDIS_BYTES = 10_000.0, 8e9
 DATABASE_CONNECTIONS = 200.0
 STORE_BYTES_A_SECOND = 1.25e9
 CELERY_TASKS_A_SECOND = 300.0
+# With gossip each worker tells all others that it lives, so often.
+HEARTBEAT_SECONDS = 2.0
 
 
 class Limits(BaseModel):
@@ -60,7 +62,7 @@ def load_limits() -> Limits:
     return Limits.model_validate_json(SHIPPED.read_text(encoding="utf-8"))
 
 
-def loads_of(night: Night, fit: Fit, outcome: Outcome, *, kept_nights: float) -> list[Load]:
+def loads_of(night: Night, fit: Fit, outcome: Outcome, *, kept_nights: float, analytics: float) -> list[Load]:
     """All loads against their limits, the one that breaks first in front.
 
     Args:
@@ -68,6 +70,7 @@ def loads_of(night: Night, fit: Fit, outcome: Outcome, *, kept_nights: float) ->
         fit: what a task asks for.
         outcome: what came of it.
         kept_nights: for so many nights outputs stay in the store.
+        analytics: share of the lessons whose seconds are kept for analysts (`frame_score`).
     """
     limits, asks = load_limits(), fit.loads
     peak = outcome.peak_tasks_a_second
@@ -94,6 +97,8 @@ def loads_of(night: Night, fit: Fit, outcome: Outcome, *, kept_nights: float) ->
              "a server of its own with more cores, then a ledger for each share of the lessons"),
         Load("database connections", workers * asks.database_connections_per_worker, DATABASE_CONNECTIONS, "", False,
              "PgBouncer before it, or raise max_connections"),
+        Load("rows of frame_score", frames_a_second * analytics, limits.second_rows_a_second, "1/s", True,
+             "a table partitioned by month, then a ledger for each share of the lessons"),
         Load("reconciler's look at the queues", queued * limits.reconciler_seconds_per_1000_messages / 1000, night.reconcile_seconds,
              "s", True, "fewer places (SMILEREEL_LESSONS_IN_WORK), or a longer SMILEREEL_RECONCILE_SECONDS"),
         Load("sweep's listing of the store", sweep, SWEEP_SECONDS, "s", True,
@@ -102,6 +107,8 @@ def loads_of(night: Night, fit: Fit, outcome: Outcome, *, kept_nights: float) ->
              "bytes/s", False, "more volume servers, or smaller SMILEREEL_FRAME_LONGEST_SIDE"),
         Load("tasks of one worker process", 2 * outcome.tasks / max(outcome.last_end, 1.0) / workers, CELERY_TASKS_A_SECOND, "1/s", False,
              "longer segments"),
+        Load("heartbeats that a worker hears", workers / HEARTBEAT_SECONDS, CELERY_TASKS_A_SECOND, "1/s", False,
+             "start workers with --without-gossip --without-mingle"),
     ]  # fmt: skip
     return sorted(found, key=lambda load: -load.share)
 

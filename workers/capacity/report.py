@@ -67,7 +67,7 @@ def answer(args: argparse.Namespace, fit: Fit) -> dict[str, Any]:
     played = play(night, fit, most_tasks=_EVERY if args.exact else MOST_TASKS)
     took = time.perf_counter() - began
     outcome = played.outcome
-    loads = loads_of(night, fit, outcome, kept_nights=RETENTION_NIGHTS)
+    loads = loads_of(night, fit, outcome, kept_nights=RETENTION_NIGHTS, analytics=args.analytics)
     hours = outcome.last_end / HOUR
     prices = {"cpu": args.cpu_price, "gpu": args.gpu_price}
     return {

@@ -29,7 +29,7 @@ def seconds_a_lesson(night: Night, fit: Fit) -> dict[str, float]:
         )
         for frames, count in parts:
             mean = times.mean(frames)
-            slow = min(mean, times.seconds + fit.host_seconds_per_frame * frames) if room == "gpu" else 0.0
+            slow = min(mean, fit.unchanged_seconds + fit.host_seconds_per_frame * frames) if room == "gpu" else 0.0
             seconds[room] += count * (slow + (mean - slow) / night.speed[room] + fit.gap_seconds[room])
     return seconds
 

@@ -6,13 +6,15 @@ import argparse
 import re
 from pathlib import Path
 
+from workers.listening import port_argument
+
 _PREFIX = re.compile(r"/?([A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)/?")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--address", default="127.0.0.1", help="listen on this address (default: 127.0.0.1)")
-    parser.add_argument("--port", type=_port, default=5555, metavar="N", help="listen on this port (default: 5555)")
+    parser.add_argument("--port", type=port_argument, default=5555, metavar="N", help="listen on this port (default: 5555)")
     parser.add_argument(
         "--db", type=Path, metavar="FILE", help="keep what was seen in this file (default: SMILEREEL_FLOWER_DB, else nowhere)"
     )
@@ -61,12 +63,6 @@ def main(args: argparse.Namespace) -> int:
     )
     serve(app, options)
     return 0
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
-    return int(text)
 
 
 def _tasks(text: str) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from workers.listening import port_argument
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="listen on this address (default: 127.0.0.1)")
-    parser.add_argument("--port", type=_port, default=8300, metavar="N", help="listen on this port (default: 8300)")
+    parser.add_argument("--port", type=port_argument, default=8300, metavar="N", help="listen on this port (default: 8300)")
     parser.add_argument(
         "--public-url",
         metavar="https://NAME",
@@ -42,9 +44,3 @@ def main(args: argparse.Namespace) -> int:
     preflight.require("web", settings)
     serve(settings, options)
     return 0
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 1 to 65535")
-    return int(text)

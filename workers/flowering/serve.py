@@ -20,6 +20,7 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 
 from shared.errors import ServiceError
+from workers.listening import listen
 
 from .gate import USER, GuardedFlower
 from .history import History, ReadableInspector
@@ -51,7 +52,8 @@ def serve(capp: Celery, options: FlowerOptions) -> None:
     Raises:
         ServiceError: the address cannot be listened on, or the history's file cannot be kept.
     """
-    listening = _listen(options)
+    listening = listen(options.address, options.port)
+    listening.setblocking(False)
     # Every client of kombu puts back what others took too long ago; Flower may not, and has only keys of its own to look at.
     own = {name: f"_kombu.flower.{name}" for name in ("unacked_key", "unacked_index_key", "unacked_mutex_key")}
     capp.conf.broker_transport_options = {**capp.conf.broker_transport_options, **own}
@@ -126,18 +128,6 @@ def make_site(capp: Celery, options: FlowerOptions) -> GuardedFlower:
     site = GuardedFlower(password=options.password, options=default_options, capp=capp, events=history, io_loop=loop, **settings)
     site.inspector = ReadableInspector(loop, capp, default_options.inspect_timeout / 1000)
     return site
-
-
-def _listen(options: FlowerOptions) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(options.address, options.port, type=socket.SOCK_STREAM)[0]
-        listening = socket.create_server((str(address[0]), options.port), family=family, backlog=128)
-    except OSError as error:
-        raise ServiceError(
-            f"Nothing can listen on port {options.port} of {options.address} ({error.strerror}); give another --port or --address."
-        ) from None
-    listening.setblocking(False)
-    return listening
 
 
 def _check_history(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -16,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from shared.errors import SettingsInvalid
 from shared.settings import Settings
+from workers.listening import listen
 from workers.logs import writes_json
 
 from .collector import SmilereelCollector, registry_of
@@ -39,7 +38,7 @@ def serve(settings: Settings, address: str, port: int) -> None:
         SettingsInvalid: the password is missing or cannot be read, or the address cannot be listened on.
     """
     password = password_for(settings, address)
-    listening = _listen(address, port)
+    listening = listen(address, port)
     collector = SmilereelCollector(settings)
     app = make_app(registry_of(collector), password, close=collector.close)
     config = uvicorn.Config(
@@ -80,13 +79,3 @@ def _metrics(registry: CollectorRegistry) -> Callable[[Request], Awaitable[Respo
 async def _healthz(_request: Request) -> Response:
     """The endpoint lives; whether ledger and Redis do, the metrics say."""
     return PlainTextResponse("alive\n", headers=HEADERS)
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server((str(found[0]), port), family=family, backlog=64)
-    except OSError as error:
-        raise SettingsInvalid(
-            f"Nothing can listen on port {port} of {address} ({error.strerror}); give another --port or --address."
-        ) from None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import socket
 import sys
 from contextlib import closing
 
 import uvicorn
 
-from shared.errors import LedgerAway, SettingsInvalid
+from shared.errors import LedgerAway
 from shared.ledger import open_ledger
 from shared.schema import check
 from shared.settings import Settings
+from workers.listening import listen
 from workers.logs import log_to_terminal
 
 from .app import make_app, make_site
@@ -41,7 +41,7 @@ def serve(settings: Settings, options: WebOptions) -> None:
         except LedgerAway as away:
             # It passes by itself; until then every page says so.
             _warn(f"{away} The page starts nevertheless.")
-    listening = _listen(options)
+    listening = listen(options.host, options.port)
     file = PasswordFile(settings.web_password_file)
     if options.proxy_header is None:
         if not file.exists():
@@ -69,16 +69,6 @@ def serve(settings: Settings, options: WebOptions) -> None:
     )
     with listening:
         uvicorn.Server(config).run(sockets=[listening])
-
-
-def _listen(options: WebOptions) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server((str(address[0]), options.port), family=family, backlog=128)
-    except OSError as error:
-        raise SettingsInvalid(
-            f"Nothing can listen on port {options.port} of {options.host} ({error.strerror}); give another --port or --host."
-        ) from None
 
 
 def _warn(sentence: str) -> None:

@@ -91,6 +91,12 @@ def test_a_faster_card_hastens_the_models_alone() -> None:
     assert [slow, fast] == pytest.approx([20 * 0.5, 20 * (0.1 + 0.4 / 8)])
 
 
+def test_a_faster_card_hastens_times_that_no_line_could_be_drawn_through() -> None:
+    """Where all measured segments were as long as each other, all of a task's time stands in `seconds`."""
+    fit = a_fit(gpu=1.0).model_copy(update={"unchanged_seconds": 0.2})
+    assert played(a_night(speed={"cpu": 1.0, "gpu": 8.0}), fit).busy_seconds["gpu"] == pytest.approx(4 * (0.2 + 0.8 / 8))
+
+
 def test_spread_keeps_the_mean() -> None:
     outcome = played(a_night(400, cpu=50, gpu=1), a_fit(cpu=0.01, lesson=0.01, spread=0.8))
     assert outcome.busy_seconds["gpu"] == pytest.approx(400 * 4, rel=0.06)

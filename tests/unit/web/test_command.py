@@ -87,7 +87,7 @@ def test_a_log_in_proxy_needs_no_password(environment: Any, settings: Settings, 
 def test_what_stands_in_the_way_is_one_sentence(environment: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["web", "--port", str(taken.getsockname()[1])]) == 2
-    assert "give another --port or --host." in capsys.readouterr().err
+    assert "(Address already in use); give another port or address." in capsys.readouterr().err
     assert main(["web", "--host", "nowhere.invalid", "--public-url", "https://a.example"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     environment.setenv("SMILEREEL_DATABASE_URL", f"sqlite:///{tmp_path}/mistyped.sqlite3")
