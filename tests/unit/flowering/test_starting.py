@@ -19,9 +19,9 @@ def _fresh_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMILEREEL_FLOWER_PASSWORD_FILE", raising=False)
 
 
-def complaint(capsys: pytest.CaptureFixture[str], *options: str) -> str:
+def complaint(capsys: pytest.CaptureFixture[str], *options: str, code: int = 1) -> str:
     """What it says when it does not start."""
-    assert main(["flower", "--port", str(free_port()), *options]) == 1
+    assert main(["flower", "--port", str(free_port()), *options]) == code
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     return lines[0]
@@ -76,7 +76,7 @@ def test_a_password_that_others_get_at(
 def test_a_port_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("SMILEREEL_FLOWER_PASSWORD_FILE", str(password_file(tmp_path)))
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        told = complaint(capsys, "--port", str(taken.getsockname()[1]))
+        told = complaint(capsys, "--port", str(taken.getsockname()[1]), code=2)
     assert "Address already in use" in told
     assert "give another port" in told
 
