@@ -26,7 +26,7 @@ MOST_OFF = 0.1
 SEEDS = 9
 SMALL = {"segment_seconds": 10, "decode_threads": 1, "torch_threads": 1, "reel_side": 64, "reel_frames": 5}
 PROFILES = {
-    "card": Profile((40,) * 18, {**SMALL, "stand_in_frame_seconds": 0.1}),
+    "card": Profile((60,) * 10, {**SMALL, "stand_in_frame_seconds": 0.15}),
     "store": Profile((40,) * 16, SMALL, store_seconds=0.08),
     "released": Profile((2700, 150, 300, 530), {"decode_threads": 1, "torch_threads": 1}, released=True),
 }
@@ -96,8 +96,8 @@ def row_of(name: str, runs: Sequence[Figures], fit: Fit | None) -> Row:
     )
 
 
-def run_profile(name: str, grid: Sequence[tuple[int, int]], repeat: int) -> tuple[list[Row], Fit]:
-    """All runs of a profile; the fit is of those with one worker of each kind."""
+def run_profile(name: str, grid: Sequence[tuple[int, int]], repeat: int, write_fit: Path | None = None) -> list[Row]:
+    """All runs of a profile; the fit is of those with one worker of each kind, and written as soon as it is made."""
     rows: list[Row] = []
     fit: Fit | None = None
     for cpu, gpu in grid:
@@ -108,8 +108,9 @@ def run_profile(name: str, grid: Sequence[tuple[int, int]], repeat: int) -> tupl
         rows.append(row_of(name, runs, fit))
         if fit is None:
             fit = fit_of(runs, PROFILES[name], f"benchmarks.scaling, profile {name}")
-    assert fit is not None, "the grid is empty"
-    return rows, fit
+            if write_fit:
+                write_fit.write_text(fit.model_dump_json(indent=2) + "\n")
+    return rows
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -151,10 +152,7 @@ def main() -> None:
     args = parser.parse_args()
     rows: list[Row] = []
     for name in args.profile or SLEEPING:
-        of_profile, fit = run_profile(name, GRIDS[name], args.repeat)
-        rows += of_profile
-        if args.fit and name == "released":
-            args.fit.write_text(fit.model_dump_json(indent=2) + "\n")
+        rows += run_profile(name, GRIDS[name], args.repeat, args.fit if name == "released" else None)
     print(table(rows))
     if args.json:
         args.json.write_text(json.dumps([asdict(row) | {"off": row.off} for row in rows], indent=2))

@@ -54,6 +54,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--lesson", choices=["stand_in", "released"], action="append", help="also run a lesson, with these models"
     )
+    parser.add_argument(
+        "--gpu-on-cpu",
+        default="smilereel-gpu-on-cpu",
+        choices=["smilereel-gpu-on-cpu", "smilereel-gpu"],
+        help="the lesson's image for the service gpu-on-cpu; the one for cards runs on a processor as well",
+    )
     parser.add_argument("--json", action="store_true", help="a line of JSON an image")
     return parser.parse_args()
 
@@ -79,7 +85,7 @@ def _all(args: argparse.Namespace, engine: Engine, work: Path) -> int:
     for models in args.lesson or []:
         from .lesson import run_lesson
 
-        sound = run_lesson(engine, models) and sound
+        sound = run_lesson(engine, models, args.gpu_on_cpu) and sound
     return 0 if sound else 1
 
 
@@ -100,7 +106,7 @@ def _one(image: Image, args: argparse.Namespace, engine: Engine) -> dict[str, An
     config = {**told["Config"], "Healthcheck": told.get("Healthcheck") or told["Config"].get("Healthcheck")}
     with engine.mounted(f"localhost/{image.name}:try") as root:
         faults = faults_of(image, engine.context, root, config, told["Size"])
-        faults += command_faults(engine, f"localhost/{image.name}:try")
+        faults += command_faults(engine, f"localhost/{image.name}:try", image.loads)
         parts = parts_of(packages_in(root), told["Size"])
     row = {"image": image.name, "size_mb": round(told["Size"] / 1e6), "budget_mb": image.budget_mb, "seconds": round(seconds)}
     return {**row, "parts_mb": parts, "faults": faults}

@@ -67,8 +67,12 @@ def launch(engine: Engine, name: str, service: Mapping[str, Any], secrets: Mappi
         engine.run("podman", "rm", "--force", "--time", "1", name, check=False)
 
 
-def command_faults(engine: Engine, image: str) -> Iterator[str]:
-    """What is wrong with the image's command line: it must name all commands, and refuse in a sentence what no image has."""
+def command_faults(engine: Engine, image: str, loads: str) -> Iterator[str]:
+    """What is wrong with what the image can run.
+
+    Its command line must name all commands and refuse in a sentence what no image has; `loads`, modules, must be importable.
+    """
+    tries = ((("smilereel", "--help"), 0), (("smilereel", "train", "smile"), 1), (("python", "-c", f"import {loads}"), 0))
     options = [
         "--no-healthcheck",
         "--network",
@@ -78,26 +82,29 @@ def command_faults(engine: Engine, image: str) -> Iterator[str]:
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
     ]
-    for words, code in ((("--help",), 0), (("train", "smile"), 1)):
-        done = engine.run("podman", "run", "--rm", *options, image, "smilereel", *words, check=False, seconds=180)
+    for words, code in tries:
+        done = engine.run("podman", "run", "--rm", *options, image, *words, check=False, seconds=180)
         said = (done.stdout + done.stderr).strip()
         if done.returncode != code or "Traceback" in said or (code and len(said.splitlines()) != 1):
-            yield f"`smilereel {' '.join(words)}` ends with {done.returncode}: {said.splitlines()[-1] if said else 'nothing was said'}"
+            yield f"`{' '.join(words)}` ends with {done.returncode}: {said.splitlines()[-1] if said else 'nothing was said'}"
 
 
 def well_within(engine: Engine, name: str, seconds: float) -> None:
     """Wait until the service's own health check passes.
 
     Raises:
-        ImagesFault: it did not in time; says what the service said last.
+        ImagesFault: it ended, or did not get well in time; says what the service said last.
     """
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         if engine.run("podman", "healthcheck", "run", name, check=False).returncode == 0:
             return
+        if engine.run("podman", "inspect", "--format", "{{.State.Running}}", name, check=False).stdout.strip() == "false":
+            break
         time.sleep(0.5)
     said = engine.run("podman", "logs", "--tail", "3", name, check=False)
-    raise ImagesFault(f"{name} is not well after {seconds:.0f} s; it says: {(said.stdout + said.stderr).strip()[-600:]}")
+    waited = time.monotonic() - began
+    raise ImagesFault(f"{name} is not well after {waited:.0f} s; it says: {(said.stdout + said.stderr).strip()[-600:]}")
 
 
 def is_guarded(engine: Engine, name: str) -> bool:

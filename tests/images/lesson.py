@@ -37,8 +37,13 @@ DOCUMENT = {
 }
 
 
-def run_lesson(engine: Engine, models: str) -> bool:
-    """Run one lesson with the models `stand_in` or `released`; whether all was as it should be. Prints what it sees.
+def run_lesson(engine: Engine, models: str, gpu_on_cpu: str) -> bool:
+    """Run one lesson; whether all was as it should be. Prints what it sees.
+
+    Args:
+        engine: has the images.
+        models: `stand_in` or `released`.
+        gpu_on_cpu: name of the image for the service of that name.
 
     Raises:
         ImagesFault: a service does not start or does not get well, or the lesson does not end.
@@ -46,6 +51,7 @@ def run_lesson(engine: Engine, models: str) -> bool:
     with ExitStack() as leaving:
         folder = Path(leaving.enter_context(tempfile.TemporaryDirectory(prefix="images-", dir=LARGE_TEMPORARY)))
         services, secrets = leaving.enter_context(_neighbours(folder, models))
+        services["gpu-on-cpu"]["image"] = f"{gpu_on_cpu}:try"
         ours = [name for name, service in services.items() if service.get("build") and not service.get("profiles")]
         leaving.callback(_remove, engine, ours)
         if (migrated := launch(engine, "migrate", services["migrate"], secrets)).returncode:

