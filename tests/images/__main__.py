@@ -25,8 +25,8 @@ from .weighing import parts_of
 def main() -> int:
     """Exit code 0: everything that was tried is sound; 1: something is not, or could not be tried."""
     args = _arguments()
-    work = Path(tempfile.mkdtemp(prefix="smilereel-images-", dir=LARGE_TEMPORARY))
-    engine = Engine(args.storage or work / "storage", args.driver)
+    work = Path(tempfile.mkdtemp(prefix="images-", dir=LARGE_TEMPORARY))
+    engine = Engine(args.storage or work / "s", args.driver)
     try:
         return _all(args, engine, work)
     except ImagesFault as fault:

@@ -13,6 +13,7 @@ from typing import IO
 
 # Gigabytes go there: not /tmp, which may be memory.
 LARGE_TEMPORARY = os.environ.get("TMPDIR", "/var/tmp")
+_LONGEST_RUNROOT = 50
 
 
 class ImagesFault(Exception):
@@ -40,8 +41,10 @@ class Engine:
         """Make the folder; asks for the programs first.
 
         Raises:
-            ImagesFault: one is missing.
+            ImagesFault: one is missing, or the folder's path is longer than podman allows.
         """
+        if len(str(self.folder / "run")) > _LONGEST_RUNROOT:
+            raise ImagesFault(f"{self.folder} is too long a path for podman: give a shorter one to --storage, or to TMPDIR.")
         for program in ("buildah", "podman", "runc"):
             if shutil.which(program) is None:
                 raise ImagesFault(f"{program} is missing; on Debian: apt-get install buildah podman runc catatonit debootstrap.")

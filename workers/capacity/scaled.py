@@ -41,7 +41,7 @@ def play(night: Night, fit: Fit, *, most_tasks: int = MOST_TASKS, part: int | No
         places=max(1, round(night.places / part)),
         enqueue_seconds=night.enqueue_seconds * part,
     )
-    return Played(_multiplied(Simulation(small, _paced(fit, pace)).run(), part), part)
+    return Played(_multiplied(Simulation(small, _paced(fit, pace)).run(), part, pace), part)
 
 
 def _part_of(night: Night, most_tasks: int) -> int:
@@ -56,12 +56,12 @@ def _paced(fit: Fit, pace: dict[str, float]) -> Fit:
     return fit.model_copy(update={"gap_seconds": gaps, "host_seconds_per_frame": fit.host_seconds_per_frame / pace["gpu"]})
 
 
-def _multiplied(outcome: Outcome, part: int) -> Outcome:
+def _multiplied(outcome: Outcome, part: int, pace: dict[str, float]) -> Outcome:
     return replace(
         outcome,
         lessons=outcome.lessons * part,
         ended=outcome.ended * part,
-        busy_seconds={room: seconds * part for room, seconds in outcome.busy_seconds.items()},
+        busy_seconds={room: seconds * part * pace[room] for room, seconds in outcome.busy_seconds.items()},
         waits={name: seconds * part for name, seconds in outcome.waits.items()},
         longest_queue={room: length * part for room, length in outcome.longest_queue.items()},
         most_in_work=outcome.most_in_work * part,

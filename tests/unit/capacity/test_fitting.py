@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.scaling_loads import gaps_of
+from benchmarks.scaling_run import Figures
 from shared.ledger import Ledger, open_ledger
 from shared.tables import LessonRow, StageRunRow
 from tests.unit.capacity.builders import a_fit
@@ -50,6 +52,14 @@ def test_gap_is_the_usual_one_of_a_worker_that_had_work() -> None:
     tasks = [watched("detect_faces", "a", *time) for time in times] + [watched("detect_faces", "a", 1.005, 1.01, worker=2)]
     assert gap_of(tasks, "gpu") == pytest.approx(0.02)
     assert gap_of(tasks, "cpu") == 0.0
+
+
+def test_the_gap_is_the_busier_rooms() -> None:
+    """The other room's short gaps are waits for work, and would make every prediction too long."""
+    busy = [watched("decode_segment", "a", number, number + 0.99) for number in range(9)]
+    idle = [watched("detect_faces", "a", number, number + 0.8, worker=2) for number in range(9)]
+    run = Figures(cpu=1, gpu=1, lessons=1, seconds=9.0, done=1, watched=sorted(busy + idle, key=lambda task: task.began))
+    assert gaps_of([run]) == pytest.approx({"cpu": 0.01, "gpu": 0.01})
 
 
 def test_stages_of_whole_lessons_go_by_the_lessons_frames() -> None:

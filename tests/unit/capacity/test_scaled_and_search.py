@@ -43,6 +43,8 @@ def test_a_part_keeps_the_room_for_numbers_that_do_not_divide() -> None:
     night, fit = a_real_night(1500, 37, 41, lesson_seconds=600.0), a_fit(cpu=4, gpu=9, lesson=8)
     whole, part = play(night, fit, part=1).outcome, play(night, fit, part=9).outcome
     assert part.last_end == pytest.approx(whole.last_end, rel=0.05)
+    for room in ("cpu", "gpu"):
+        assert part.busy_seconds[room] == pytest.approx(whole.busy_seconds[room], rel=0.03)
 
 
 def test_a_large_night_is_played_in_part_within_its_tasks() -> None:
