@@ -114,7 +114,8 @@ def _missing(error: ModuleNotFoundError) -> str:
 
 def _needs(command: str, module: str) -> str:
     if module.startswith("workers."):
-        return f"`smilereel {command}` needs {module}, which this image leaves out: run it in a full installation, or in the image of the other room."
+        elsewhere = "run it in a full installation, or in the image of the other room"
+        return f"`smilereel {command}` needs {module}, which this image leaves out: {elsewhere}."
     return f"`smilereel {command}` needs {module}, which is not installed: pip install 'smilereel[all]'."
 
 
