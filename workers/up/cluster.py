@@ -60,8 +60,15 @@ class Cluster:
     def _add(self, service: Service, number: int) -> Instance:
         instance = Instance(service, number, self.host)
         self.instances.append(instance)
-        self._running[instance.name] = asyncio.create_task(instance.run())
+        task = self._running[instance.name] = asyncio.create_task(instance.run())
+        task.add_done_callback(lambda done: self._tell_fault(instance, done))
         return instance
+
+    def _tell_fault(self, instance: Instance, task: asyncio.Task[None]) -> None:
+        """While all start, whoever waits raises it; of one that is added later nobody would hear."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            instance.state = State.FAILED
+            self.host.say(instance.name, f"cannot be started: {error}")
 
     async def _until_up(self, instance: Instance) -> None:
         """Wait until an instance is well, or has ended as it should.

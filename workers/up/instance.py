@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+from shared.errors import ServiceError
 from workers.local import guardian
 from workers.local.lifeline import die_with_run
 
@@ -100,7 +102,10 @@ class Instance:
             await self._start()
             looking = asyncio.create_task(self._look())
             was_well = await self._listen()
-            looking.cancel()
+            # Until Python 3.12 `wait_for` may swallow a cancellation.
+            while not looking.done():
+                looking.cancel()
+                await asyncio.wait({looking}, timeout=0.1)
             was_well = was_well or self.state in {State.HEALTHY, State.UNHEALTHY}
             if self._stopping:
                 break
@@ -111,6 +116,7 @@ class Instance:
                 return
             if failures >= HOPELESS_STARTS:
                 self._become(State.FAILED)
+                self.host.say(self.name, f"ended {failures} times without getting well; it is not started again")
                 return
             pause = min(2.0 ** max(failures - 1, 0), LONGEST_PAUSE_SECONDS)
             self.host.say(self.name, f"ended with {self.code}; it is started again in {pause:.0f} s")
@@ -129,18 +135,17 @@ class Instance:
         await asyncio.to_thread(prepare, service, host.places, paths, environment)
         words = [translated(word, paths).replace("%h", self.name) for word in service.command]
         self.starts += 1
-        self.process = await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=environment,
-            cwd=host.places.root,
-            user=user_of(service),
-            start_new_session=True,
-            preexec_fn=die_with_run,
-        )
+        pipe, merged = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
+        self.process = await self._spawn(words, environment, stdout=pipe, stderr=merged, user=user_of(service))
         host.tell_guardian(f"process {self.process.pid}")
+
+    async def _spawn(self, words: Sequence[str], environment: Mapping[str, str], **more: Any) -> asyncio.subprocess.Process:
+        nowhere, folder = asyncio.subprocess.DEVNULL, self.host.places.root
+        common: dict[str, Any] = {"stdin": nowhere, "cwd": folder, "start_new_session": True, "preexec_fn": die_with_run}
+        try:
+            return await asyncio.create_subprocess_exec(words[0], *words[1:], env=environment, **common, **more)
+        except OSError as error:
+            raise ServiceError(f"{words[0]} of {self.name} cannot be run ({error.strerror}).") from None
 
     def _paths(self) -> dict[str, Path]:
         return self.host.places.paths_of(self.service, self.name, self.host.secrets)
@@ -204,16 +209,8 @@ class Instance:
     async def _ask(self, check: Check) -> bool:
         paths = self._paths()
         words = [translated(word, paths) for word in check.test]
-        asked = await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=self._environment(paths),
-            cwd=self.host.places.root,
-            start_new_session=True,
-            preexec_fn=die_with_run,
-        )
+        nowhere = asyncio.subprocess.DEVNULL
+        asked = await self._spawn(words, self._environment(paths), stdout=nowhere, stderr=nowhere)
         try:
             return await asyncio.wait_for(asked.wait(), check.timeout_seconds) == 0
         except TimeoutError:
@@ -221,6 +218,7 @@ class Instance:
         finally:
             if asked.returncode is None:
                 guardian.kill_tree(asked.pid)
+                await asked.wait()
 
     async def stop(self) -> None:
         """Ask the process to end, and kill it when its grace is over."""

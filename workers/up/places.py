@@ -17,6 +17,7 @@ from shared.errors import SettingsInvalid
 from .compose import Service
 
 SECRETS = "/run/secrets"
+LONGEST_ABOVE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ class Places:
 def root_of(compose_file: Path) -> Path:
     """Where a run of this file lies: the same each time, so that a second command finds the first."""
     name = hashlib.sha256(str(compose_file.resolve()).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"smilereel-up-{os.getuid()}-{name}"
+    # The path of a socket in it may have about a hundred characters.
+    above = tempfile.gettempdir() if len(tempfile.gettempdir()) <= LONGEST_ABOVE else "/tmp"  # noqa: S108  (nobody else may enter)
+    return Path(above) / f"smilereel-up-{os.getuid()}-{name}"
 
 
 def make_places(root: Path, keep: Path | None) -> Places:

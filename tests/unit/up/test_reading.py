@@ -10,7 +10,7 @@ import pytest
 from shared.errors import SettingsInvalid
 from workers.up.cluster import in_order
 from workers.up.compose import Project, Service, read_document, read_project, seconds_of
-from workers.up.places import make_places, translated
+from workers.up.places import make_places, root_of, translated
 from workers.up.run import Wishes, chosen
 
 
@@ -147,6 +147,12 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with pytest.raises(SettingsInvalid, match="belongs to somebody else"):
         make_places(tmp_path / "link", None)
+
+
+def test_a_long_temporary_folder_leaves_no_room_for_sockets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("long" * 10)))
+    assert len(str(root_of(tmp_path / "docker-compose.yml"))) < 50
+    assert root_of(tmp_path / "a.yml") != root_of(tmp_path / "b.yml")
 
 
 def test_what_is_kept_lies_elsewhere(tmp_path: Path) -> None:
