@@ -133,7 +133,8 @@ class ReceiverProcess:
 def main() -> None:
     """Serve until killed."""
     port, certificate, key, log, secret = sys.argv[1:]
-    chance = random.Random(int(port))
+    # Its twenty-fourth answer hangs, in each of its lives.
+    chance = random.Random(6)
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
 
     def answer(handler: Handler, body: bytes) -> None:

@@ -14,6 +14,8 @@ from .instance import Host, Instance, State
 from .programs import OURS
 
 MOST_INSTANCES = 64
+# For those that wait to be started again, or are told of their process' end.
+LEAVING_SECONDS = 2.0
 
 
 class Cluster:
@@ -118,11 +120,15 @@ class Cluster:
         started = time.monotonic()
         for service in reversed(self._order):
             await asyncio.gather(*(instance.stop() for instance in self._of(service.name)))
-        for task in self._running.values():
+        tasks = list(self._running.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=LEAVING_SECONDS)
+        for task in tasks:
             task.cancel()
         with suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         self.kill()
+        await asyncio.gather(*(each.process.wait() for each in self.instances if each.process is not None))
         self.host.say("up", f"all services ended in {time.monotonic() - started:.1f} s")
 
     def kill(self) -> None:

@@ -138,6 +138,8 @@ class Instance:
         pipe, merged = asyncio.subprocess.PIPE, asyncio.subprocess.STDOUT
         self.process = await self._spawn(words, environment, stdout=pipe, stderr=merged, user=user_of(service))
         host.tell_guardian(f"process {self.process.pid}")
+        if self._stopping:  # It was told to while the process was being made.
+            self.kill()
 
     async def _spawn(self, words: Sequence[str], environment: Mapping[str, str], **more: Any) -> asyncio.subprocess.Process:
         nowhere, folder = asyncio.subprocess.DEVNULL, self.host.places.root
