@@ -101,12 +101,12 @@ class Instance:
             self._become(State.STARTING)
             await self._start()
             looking = asyncio.create_task(self._look())
-            was_well = await self._listen()
+            await self._listen()
             # Until Python 3.12 `wait_for` may swallow a cancellation.
             while not looking.done():
                 looking.cancel()
                 await asyncio.wait({looking}, timeout=0.1)
-            was_well = was_well or self.state in {State.HEALTHY, State.UNHEALTHY}
+            was_well = self.state in {State.HEALTHY, State.UNHEALTHY}
             if self._stopping:
                 break
             failures = 0 if was_well else failures + 1
@@ -165,8 +165,8 @@ class Instance:
             common["C_FORCE_ROOT"] = "1"
         return common | {name: translated(value, paths) for name, value in self.service.environment.items()}
 
-    async def _listen(self) -> bool:
-        """Pass on what the process says until it ends; whether it counts as well merely by having run."""
+    async def _listen(self) -> None:
+        """Pass on what the process says until it ends."""
         assert self.process is not None  # noqa: S101  (just started)
         assert self.process.stdout is not None  # noqa: S101  (opened with a pipe)
         pending = b""
@@ -181,7 +181,6 @@ class Instance:
         # A worker that was killed leaves its pool's children.
         guardian.kill_tree(self.process.pid)
         self.host.tell_guardian(f"gone {self.process.pid}")
-        return False
 
     def _say(self, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip()
